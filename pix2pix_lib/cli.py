@@ -1,0 +1,161 @@
+"""Image-to-image translation with pix2pix: data, training, evaluation, translation."""
+
+# Every module of the library is imported where it is first needed: `pix2pix --help` stays quick.
+import argparse
+import importlib.metadata
+import json
+import os
+import platform
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+from pix2pix_lib import Pix2PixError, __version__
+
+
+def data_list(arguments) -> None:
+    from pix2pix_lib import data
+
+    width = max(map(len, data.SETS))
+    for name, entry in data.SETS.items():
+        print(f"{name:<{width}}  {entry.description}")
+
+
+def data_get(arguments) -> None:
+    from pix2pix_lib import data
+
+    print(data.get(arguments.name, root=arguments.root, photographs=arguments.photographs))
+
+
+def data_check(arguments) -> int:
+    from pix2pix_lib import data
+
+    report = data.check(arguments.folder)
+    print(report)
+    return 0 if report.ok else 1
+
+
+def train(arguments) -> None:
+    from pix2pix_lib.training import TrainConfig, fit, read_config
+
+    settings = read_config(arguments.config) if arguments.config else {}
+    typed = {entry.name: getattr(arguments, entry.name) for entry in fields(TrainConfig)}
+    settings |= {name: value for name, value in typed.items() if value is not None}
+    folder = fit(TrainConfig(**settings), resume=arguments.resume)
+    print(f"{folder / 'generator.safetensors'} is ready for `pix2pix translate --weights`.")
+
+
+def evaluate(arguments) -> None:
+    from pix2pix_lib.evaluation import evaluate
+
+    scores = evaluate(arguments.weights, arguments.data, arguments.split)
+    for name, value in scores.items():
+        print(f"{name:<28} {value}")
+    if arguments.json:
+        partial = Path(arguments.json).with_suffix(".partial")
+        partial.write_text(json.dumps(scores, indent=2) + "\n")
+        os.replace(partial, arguments.json)
+
+
+def translate(arguments) -> None:
+    from pix2pix_lib.inference import Translator, translate_files
+
+    translator = Translator.load(arguments.weights, device=arguments.device)
+    translate_files(translator, arguments.inputs, arguments.output, arguments.stochastic, arguments.seed)
+
+
+def doctor(arguments) -> None:
+    import torch
+
+    from pix2pix_lib.generator import bundled_weights
+    from pix2pix_lib.training import device_name, pick_device
+
+    print(f"pix2pix_lib {__version__}, Python {platform.python_version()}, {platform.platform()}")
+    for package in ("torch", "torchvision", "albumentations", "jupyterlab", "fastapi", "streamlit"):
+        try:
+            print(f"{package:<16} {importlib.metadata.version(package)}")
+        except importlib.metadata.PackageNotFoundError:
+            print(f"{package:<16} missing: pip install {package}")
+    print(f"device           {device_name(pick_device())} ({torch.get_num_threads()} CPU threads)")
+    print(f"weights          {', '.join(bundled_weights()) or 'none'}")
+
+
+def add_train_options(parser: argparse.ArgumentParser) -> None:
+    from pix2pix_lib.training import TrainConfig
+
+    parser.add_argument("--config", metavar="FILE", help="TOML file of settings; options typed here win")
+    parser.add_argument("--resume", action="store_true", help="carry on from the checkpoint in --out")
+    for entry in fields(TrainConfig):
+        flag = "--" + entry.name.replace("_", "-")
+        help_text = f"{entry.metadata['help']} (default: {entry.default})"
+        if entry.type is bool:
+            parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=help_text)
+        else:
+            choices = entry.metadata["choices"]
+            parser.add_argument(flag, type=entry.type, default=None, choices=choices, help=help_text)
+
+
+def add_data(commands) -> None:
+    actions = commands.add_parser("data", help="list, get or check data sets").add_subparsers(
+        required=True, metavar="ACTION"
+    )
+    listing = actions.add_parser("list", help="the data sets that exist")
+    listing.set_defaults(run=data_list)
+    getting = actions.add_parser("get", help="build or download a data set")
+    getting.add_argument("name", metavar="NAME")
+    getting.add_argument("--root", default="data", help="folder that data sets lie in (default: data)")
+    getting.add_argument("--photographs", metavar="DIR", help="your own pictures, for colorize and edges")
+    getting.set_defaults(run=data_get)
+    checking = actions.add_parser("check", help="inspect any folder of pairs")
+    checking.add_argument("folder", metavar="DIR")
+    checking.set_defaults(run=data_check)
+
+
+def add_train(commands) -> None:
+    parser = commands.add_parser("train", help="train a generator and a discriminator")
+    add_train_options(parser)
+    parser.set_defaults(run=train)
+
+
+def add_evaluate(commands) -> None:
+    parser = commands.add_parser("evaluate", help="score a generator against the look-up baseline")
+    parser.add_argument("--weights", required=True, help="a bundled name or a file")
+    parser.add_argument("--data", default="earth", help="a data set's name, or a folder (default: earth)")
+    parser.add_argument("--split", default="val", help="train, val or test (default: val)")
+    parser.add_argument("--json", metavar="FILE", help="write the scores to FILE, too")
+    parser.set_defaults(run=evaluate)
+
+
+def add_translate(commands) -> None:
+    parser = commands.add_parser("translate", help="translate pictures of any size")
+    parser.add_argument("inputs", nargs="+", metavar="IN", help="picture files or folders of them")
+    parser.add_argument("-o", "--output", required=True, metavar="OUT", help="folder, or a file for one picture")
+    parser.add_argument("--weights", default="earth_sat2map", help="a bundled name or a file (default: earth_sat2map)")
+    parser.add_argument("--device", help="cpu, cuda or mps (default: the best there is)")
+    parser.add_argument("--stochastic", action="store_true", help="keep dropout on, the paper's only noise")
+    parser.add_argument("--seed", type=int, help="of the dropout")
+    parser.set_defaults(run=translate)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="pix2pix", description=__doc__)
+    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for add_command in (add_data, add_train, add_evaluate, add_translate):
+        add_command(commands)
+    checkup = commands.add_parser("doctor", help="what is installed, what device is used, what is missing")
+    checkup.set_defaults(run=doctor)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns the exit status: 0, or 1 with one line of plain words on stderr."""
+    parsed = build_parser().parse_args(arguments)
+    try:
+        return parsed.run(parsed) or 0
+    except Pix2PixError as error:
+        if parsed.debug:
+            raise
+        print(f"pix2pix: {error}", file=sys.stderr)
+        return 1
