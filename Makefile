@@ -1,0 +1,38 @@
+# Every target sets up .venv by itself when it is missing, or older than the lists it is made from.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
+
+.PHONY: help lab app test export notebooks bench
+
+help:
+	@echo "make lab        open the course in JupyterLab"
+	@echo "make app        start the web app (API and page)"
+	@echo "make test       run all tests, the notebooks among them"
+	@echo "make export     write pix2pix_lib/ from the notebooks"
+	@echo "make notebooks  run all notebooks in place and store their outputs"
+	@echo "make bench      run the measurements in benchmarks/"
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "The course needs Python 3.11 or newer; try: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --constraint constraints.txt --editable ".[course,app,dev]"
+	@touch $@
+
+lab: $(READY)
+	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+export: $(READY)
+	$(BIN)/nbdev-export
+
+# One after the other, in the course's order: each runs top to bottom in a fresh kernel.
+notebooks: export
+	cd notebooks && ../$(BIN)/jupyter nbconvert --to notebook --execute --inplace \
+		--ExecutePreprocessor.record_timing=False $(notdir $(NOTEBOOKS))

@@ -1,0 +1,275 @@
+"""Augmentation: one geometry for both pictures, colours of the source alone, repeatable chance."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.utils.data import DataLoader
+
+from pix2pix_lib import Pix2PixError
+from pix2pix_lib.augment import (
+    PairTransform,
+    denormalise,
+    eval_transform,
+    normalise,
+    train_transform,
+)
+from pix2pix_lib.data import PairedImageFolder
+
+
+def coordinate_picture(size: int = 286) -> np.ndarray:
+    """Red and green hold column and row, blue what does not fit into a byte."""
+    row, column = np.indices((size, size))
+    place = [column % 256, row % 256, column // 256 + 2 * (row // 256)]
+    return np.stack(place, -1).astype(np.uint8)
+
+
+def places(picture: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """The rows and columns, each (height, width), that a coordinate picture was made from."""
+    red, green, blue = np.moveaxis(denormalise(picture).astype(int), -1, 0)
+    return green + 256 * (blue // 2), red + 256 * (blue % 2)
+
+
+def draw(transform: PairTransform, count: int) -> np.ndarray:
+    """(count, 3): top row, left column, mirrored or not, for the seeds 0 … count - 1."""
+    picture, drawn = coordinate_picture(), []
+    for seed in range(count):
+        rows, columns = places(transform(picture, picture, seed=seed)[0])
+        drawn.append((rows.min(), columns.min(), columns[0, 0] > columns[0, -1]))
+    return np.array(drawn)
+
+
+@pytest.fixture(scope="module")
+def drawn() -> np.ndarray:
+    return draw(train_transform(), 600)
+
+
+@pytest.fixture
+def pair() -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(0)
+    return tuple(generator.integers(0, 256, (2, 286, 286, 3), dtype=np.uint8))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Five small pairs on disk, in the format of the original sets."""
+    (tmp_path / "train").mkdir()
+    generator = np.random.default_rng(1)
+    for number in range(1, 6):
+        picture = generator.integers(0, 256, (48, 96, 3), dtype=np.uint8)
+        Image.fromarray(picture).save(tmp_path / "train" / f"{number}.png")
+    return tmp_path
+
+
+# Geometry
+
+
+@pytest.mark.parametrize("mirror", ["horizontal", "diagonal", "none"])
+@pytest.mark.parametrize("size, load_size, crop_size", [(286, 286, 256), (100, 70, 61)])
+def test_source_and_target_get_the_same_geometry(size, load_size, crop_size, mirror):
+    transform, picture = train_transform(load_size, crop_size, mirror), coordinate_picture(size)
+    results = set()
+    for seed in range(200):
+        source, target = transform(picture, picture.copy(), seed=seed)
+        assert torch.equal(source, target), f"seed {seed}"
+        results.add(source.numpy().tobytes())
+    assert len(results) > 60  # it is not always the same crop
+
+
+def test_a_crop_is_a_rectangle_of_the_picture_mirrored_or_not():
+    picture = coordinate_picture()
+    for seed in range(30):
+        source, _ = train_transform()(picture, picture, seed=seed)
+        rows, columns = places(source)
+        step = 1 if columns[0, 0] < columns[0, -1] else -1
+        assert source.shape == (3, 256, 256)
+        assert (np.diff(rows, axis=0) == 1).all() and (np.diff(rows, axis=1) == 0).all()
+        assert (np.diff(columns, axis=1) == step).all() and (np.diff(columns, axis=0) == 0).all()
+
+
+def test_crops_reach_every_row_and_column(drawn):
+    assert set(drawn[:, 0]) == set(range(31))
+    assert set(drawn[:, 1]) == set(range(31))
+
+
+def test_about_half_of_the_pairs_are_mirrored(drawn):
+    assert 0.42 < drawn[:, 2].mean() < 0.58
+
+
+def test_row_column_and_mirror_are_drawn_independently(drawn):
+    # One seed for each transform makes the mirror follow the row (correlation -0.87).
+    correlations = np.corrcoef(drawn.T)[np.triu_indices(3, 1)]
+    assert np.abs(correlations).max() < 0.15
+
+
+def test_without_mirror_nothing_is_mirrored():
+    unmirrored = draw(train_transform(mirror="none"), 200)
+    assert not unmirrored[:, 2].any()
+    assert len(np.unique(unmirrored[:, 0])) > 20  # but it is still jittered
+
+
+def test_the_diagonal_mirror_swaps_rows_and_columns_of_every_other_crop():
+    picture = coordinate_picture()
+    transform, plain = train_transform(mirror="diagonal"), train_transform(mirror="none")
+    swapped = 0
+    for seed in range(200):
+        source, target = transform(picture, picture, seed=seed)
+        crop, _ = plain(picture, picture, seed=seed)
+        assert torch.equal(source, target)
+        if not torch.equal(source, crop):
+            assert torch.equal(source, crop.transpose(1, 2))
+            swapped += 1
+    assert 70 < swapped < 130
+
+
+def test_an_unknown_mirror_is_refused():
+    with pytest.raises(Pix2PixError, match="'horizontal', 'diagonal', 'none', not 'vertical'"):
+        train_transform(mirror="vertical")
+
+
+def test_two_pipelines_share_no_generator():
+    seeded, free = train_transform(), train_transform()
+    picture = coordinate_picture()
+    seeded(picture, picture, seed=0)
+    state = free.geometry.transforms[-1].py_random.getstate()
+    seeded(picture, picture, seed=1)
+    assert free.geometry.transforms[-1].py_random.getstate() == state
+
+
+def test_crops_of_a_seed_stay_what_they_are():
+    # The weights that come with the library were trained on these crops.
+    crops = draw(train_transform(mirror="none"), 4)[:, :2].tolist()
+    assert crops == [[26, 23], [4, 26], [29, 29], [7, 16]]
+
+
+def test_a_crop_needs_room():
+    with pytest.raises(Pix2PixError, match="load_size 200 is smaller than crop_size 256"):
+        train_transform(load_size=200)
+    with pytest.raises(Pix2PixError, match="load_size 200 is smaller than size 256"):
+        eval_transform(256, load_size=200)
+
+
+# Colour
+
+
+def test_colour_jitter_changes_the_source_alone(pair):
+    for seed in range(20):
+        plain = train_transform()(*pair, seed=seed)
+        coloured = train_transform(colour_jitter=0.5)(*pair, seed=seed)
+        assert torch.equal(plain[1], coloured[1])
+        assert not torch.equal(plain[0], coloured[0])
+        assert coloured[0].min() >= -1 and coloured[0].max() <= 1
+
+
+def test_colour_does_not_follow_the_crop():
+    grey = np.full((286, 286, 3), 120, np.uint8)
+    plain, coloured = train_transform(), train_transform(colour_jitter=0.5)
+    brightness = [float(coloured(grey, grey, seed=seed)[0].mean()) for seed in range(200)]
+    assert abs(np.corrcoef(brightness, draw(plain, 200)[:, 0])[0, 1]) < 0.25
+
+
+# Values
+
+
+def test_all_256_levels_come_back():
+    levels = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, axis=2)
+    tensor = normalise(levels)
+    assert tensor.dtype == torch.float32 and tensor.shape == (3, 16, 16)
+    assert tensor.min() == -1 and tensor.max() == 1
+    assert np.array_equal(denormalise(tensor), levels)
+
+
+def test_channels_keep_their_order():
+    picture = np.zeros((2, 3, 3), np.uint8)
+    picture[..., 0] = 255
+    assert normalise(picture).mean(dim=(1, 2)).tolist() == [1, -1, -1]
+
+
+def test_what_lies_outside_becomes_black_or_white():
+    tensor = torch.tensor([-3.0, 0.0, 3.0]).view(3, 1, 1).requires_grad_()
+    assert denormalise(tensor).tolist() == [[[0, 128, 255]]]
+
+
+# Evaluation
+
+
+def test_evaluation_has_no_chance_in_it(pair):
+    transform = eval_transform(256, load_size=286)
+    first = transform(*pair)
+    for seed in range(10):
+        assert all(map(torch.equal, first, transform(*pair, seed=seed)))
+    assert np.array_equal(denormalise(first[0]), pair[0][15:271, 15:271])
+    assert np.array_equal(denormalise(first[1]), pair[1][15:271, 15:271])
+
+
+@pytest.mark.parametrize("shape", [(600, 600, 3), (100, 140, 3), (256, 256, 3)])
+def test_evaluation_gives_the_size_asked_for(shape):
+    picture = np.full(shape, 77, np.uint8)
+    source, target = eval_transform(256)(picture, picture)
+    assert source.shape == target.shape == (3, 256, 256)
+    assert np.unique(denormalise(source)).tolist() == [77]
+
+
+# Seeds
+
+
+def test_same_seed_same_pair_and_other_seeds_other_pairs(pair):
+    transform = train_transform(colour_jitter=0.4)
+    first = transform(*pair, seed=5)
+    transform(*pair, seed=6)  # what came between does not matter
+    assert all(map(torch.equal, first, transform(*pair, seed=5)))
+    assert all(map(torch.equal, first, train_transform(colour_jitter=0.4)(*pair, seed=5)))
+    assert not torch.equal(first[0], transform(*pair, seed=6)[0])
+
+
+def test_without_a_seed_every_call_draws_anew(pair):
+    transform = train_transform()
+    assert len({transform(*pair)[0].numpy().tobytes() for _ in range(8)}) > 1
+
+
+def test_inputs_are_left_alone(pair):
+    copies = [picture.copy() for picture in pair]
+    for picture in pair:
+        picture.setflags(write=False)  # as in a memory-mapped cache
+    train_transform(colour_jitter=0.4)(*pair, seed=0)
+    assert all(map(np.array_equal, copies, pair))
+
+
+def read_all(folder, workers: int, epoch: int = 0) -> list[bytes]:
+    pairs = PairedImageFolder(folder, transform=train_transform(40, 32, colour_jitter=0.3), seed=3)
+    pairs.epoch = epoch
+    loader = DataLoader(pairs, batch_size=2, num_workers=workers)
+    return [batch[side].numpy().tobytes() for batch in loader for side in ("source", "target")]
+
+
+def test_workers_do_not_change_the_bits(folder):
+    alone = read_all(folder, workers=0)
+    assert read_all(folder, workers=2) == alone
+    assert read_all(folder, workers=2, epoch=1) != alone
+
+
+# Import
+
+
+def test_the_import_asks_no_network():
+    program = """
+import sys
+def refuse(event, arguments):
+    if event in ("socket.getaddrinfo", "socket.connect", "urllib.Request"):
+        print("asked for", event, arguments, file=sys.stderr)
+        sys.stderr.flush()
+        import os
+        os._exit(3)
+sys.addaudithook(refuse)
+import pix2pix_lib.augment
+"""
+    clean = dict(os.environ)
+    clean.pop("NO_ALBUMENTATIONS_UPDATE", None)
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=clean, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,119 @@
+"""`pix2pix translate` as people run it: a process of its own, its exit status, what it says."""
+
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from pix2pix_lib.generator import UNetGenerator, save_generator
+from pix2pix_lib.inference import Translator
+
+SAMPLES = Path(__file__).parent.parent / "data" / "samples"
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory) -> str:
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    save_generator(UNetGenerator(ngf=4, size=64), path, {"data": "none"})
+    return str(path)
+
+
+@pytest.fixture
+def pictures(tmp_path) -> Path:
+    """A folder with a.jpg and b.png in it."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    levels = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
+    for name in ("a.jpg", "b.png"):
+        Image.fromarray(levels).save(folder / name)
+    return folder
+
+
+def pix2pix(*arguments, **options) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "pix2pix_lib", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, **options)
+
+
+def complaint(run: subprocess.CompletedProcess) -> str:
+    """The one line that a failed run leaves on stderr."""
+    assert run.returncode == 1, run.stderr
+    assert run.stderr.count("\n") == 1 and run.stderr.startswith("pix2pix: "), run.stderr
+    return run.stderr.strip()
+
+
+def test_the_samples_become_maps(tmp_path):
+    """The installed command, with the bundled weights, as the README shows it."""
+    samples = sorted(SAMPLES.glob("*.jpg"))[:2]
+    assert len(samples) == 2
+    installed = Path(sys.executable).with_name("pix2pix")
+    command = [installed, "translate", *samples, "-o", tmp_path / "out"]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert (run.returncode, run.stderr) == (0, "")
+    for sample in samples:
+        with Image.open(sample) as before, Image.open(tmp_path / "out" / sample.name) as after:
+            assert after.size == before.size
+            # satellite pictures are dark, maps are light
+            assert np.asarray(after).mean() > np.asarray(before).mean() + 30
+
+
+def test_a_folder_and_its_bad_apple(weights, pictures, tmp_path):
+    (pictures / "bad.png").write_bytes(b"not a picture")
+    run = pix2pix("translate", pictures, "-o", tmp_path / "out", "--weights", weights)
+    assert str(pictures / "bad.png") in complaint(run)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.jpg", "b.png"]
+
+
+def test_noise_can_be_repeated(weights, pictures, tmp_path):
+    arguments = ["--weights", weights, "--device", "cpu", "--stochastic", "--seed", 3]
+    for output in ("1", "2"):
+        run = pix2pix("translate", pictures / "b.png", "-o", tmp_path / output, *arguments)
+        assert (run.returncode, run.stderr) == (0, "")
+    first, second = ((tmp_path / name / "b.png").read_bytes() for name in "12")
+    calm = Translator.load(weights, device="cpu").translate(Image.open(pictures / "b.png"))
+    assert first == second and Image.open(tmp_path / "1" / "b.png").tobytes() != calm.tobytes()
+
+
+def test_a_missing_picture(weights, pictures, tmp_path):
+    missing = pictures / "*.tif"  # a pattern that the shell found nothing for
+    inputs, out = [pictures / "a.jpg", missing], tmp_path / "out"
+    run = pix2pix("translate", *inputs, "-o", out, "--weights", weights)
+    assert complaint(run) == f"pix2pix: {missing} does not exist."
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "reason"),
+    [("--weights", "nowhere", "nowhere"), ("--device", "abacus", "abacus"), ("--seed", -1, "seed")],
+)
+def test_a_wrong_value(weights, pictures, tmp_path, option, value, reason):
+    options = {"--weights": weights, "-o": tmp_path / "out"} | {option: value}
+    typed = [part for pair in options.items() for part in pair]
+    run = pix2pix("translate", pictures / "a.jpg", *typed)
+    assert reason in complaint(run)
+
+
+def test_wrong_use(pictures):
+    run = pix2pix("translate", pictures / "a.jpg")
+    assert run.returncode == 2 and "-o" in run.stderr and "Traceback" not in run.stderr
+
+
+def test_a_full_disk_leaves_the_old_picture_whole(weights, pictures, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "b.png").write_bytes(b"yesterday's")
+
+    def small_files_only():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # so the write fails, as on a full disk
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+
+    arguments = ["-o", tmp_path / "out", "--weights", weights]
+    run = pix2pix("translate", pictures / "b.png", *arguments, preexec_fn=small_files_only)
+    assert "b.png cannot be written" in complaint(run)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["b.png"]
+    assert (tmp_path / "out" / "b.png").read_bytes() == b"yesterday's"

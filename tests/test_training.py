@@ -1,0 +1,307 @@
+"""The training step, the loop around it, and all the ways in which a run can end."""
+
+import dataclasses
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tomli_w
+import torch
+from PIL import Image
+
+from pix2pix_lib import Pix2PixError
+from pix2pix_lib.augment import eval_transform
+from pix2pix_lib.data import PairedImageFolder
+from pix2pix_lib.discriminator import PatchGAN
+from pix2pix_lib.generator import UNetGenerator, load_generator
+from pix2pix_lib.objective import GANLoss
+from pix2pix_lib.training import (
+    TrainConfig,
+    Trainer,
+    batches,
+    checkpoint_state,
+    fit,
+    learning_rate_factor,
+    open_data,
+    read_config,
+    restore_state,
+    save_checkpoint,
+    train_on,
+    train_step,
+)
+
+
+@pytest.fixture
+def config(six_pairs, tmp_path) -> TrainConfig:
+    """Twelve steps of a tiny pix2pix."""
+    return TrainConfig(
+        data=str(six_pairs), out=str(tmp_path / "run"), epochs=2, size=64, load_size=70,
+        ngf=4, ndf=4, workers=0, log_every=1, save_every=5, device="cpu",
+    )
+
+
+def generator_bits(folder) -> dict:
+    return torch.load(folder / "checkpoint.pt", weights_only=True)["generator"]
+
+
+def assert_same_run(one, other) -> None:
+    """Equal weights to the bit, and equal logs."""
+    weights, others = generator_bits(one), generator_bits(other)
+    assert weights.keys() == others.keys()
+    assert all(torch.equal(weights[name], others[name]) for name in weights)
+    assert (one / "results.csv").read_text() == (other / "results.csv").read_text()
+
+
+def small_step(precision: str = "fp32", **batch):
+    torch.manual_seed(0)
+    generator, discriminator = UNetGenerator(ngf=4, size=64), PatchGAN(ndf=4)
+    optimizers = [torch.optim.Adam(net.parameters(), 2e-4) for net in (generator, discriminator)]
+    torch.manual_seed(1)
+    batch = {side: torch.rand(2, 3, 64, 64) * 2 - 1 for side in ("source", "target")} | batch
+    losses = train_step(generator, discriminator, *optimizers, batch, GANLoss(), precision=precision)
+    return generator, discriminator, losses
+
+
+def test_a_step_moves_every_weight_and_freezes_none():
+    torch.manual_seed(0)
+    fresh = UNetGenerator(ngf=4, size=64).state_dict(), PatchGAN(ndf=4).state_dict()
+    generator, discriminator, losses = small_step()
+    for network, before in zip((generator, discriminator), fresh, strict=True):
+        for name, weight in network.state_dict().items():
+            assert not torch.equal(weight, before[name]), name
+        assert all(weight.requires_grad for weight in network.parameters())
+    assert not any(loss.requires_grad for loss in losses.values())
+
+
+def test_first_losses_are_near_chance():
+    _, _, losses = small_step()
+    assert losses["d"] == pytest.approx(np.log(2), abs=0.15)  # halved; unhalved it would be 2 ln 2
+    assert losses["g_gan"] == pytest.approx(np.log(2), abs=0.25)
+    assert losses["g_l1"] == pytest.approx(0.5, abs=0.05)  # grey against uniform noise
+
+
+def test_the_discriminator_step_sends_nothing_into_the_generator():
+    """With lambda 0 and a discriminator of zeros the generator has no reason to move."""
+    torch.manual_seed(0)
+    generator, discriminator = UNetGenerator(ngf=4, size=64), PatchGAN(ndf=4)
+    for weight in discriminator.parameters():
+        torch.nn.init.zeros_(weight)
+    before = [weight.clone() for weight in generator.parameters()]
+    still = torch.optim.SGD(discriminator.parameters(), lr=0.0)
+    optimizer = torch.optim.SGD(generator.parameters(), lr=1.0)
+    batch = {side: torch.rand(1, 3, 64, 64) for side in ("source", "target")}
+    train_step(generator, discriminator, optimizer, still, batch, GANLoss(), lambda_l1=0)
+    assert all(torch.equal(a, b) for a, b in zip(before, generator.parameters(), strict=True))
+
+
+def test_bf16_follows_fp32():
+    _, _, exact = small_step("fp32")
+    _, _, rounded = small_step("bf16")
+    for name in exact:
+        assert float(rounded[name]) == pytest.approx(float(exact[name]), rel=0.05)
+        assert rounded[name].dtype == torch.float32
+
+
+def test_learning_rate_is_constant_then_falls_to_zero():
+    factors = [learning_rate_factor(step, 200) for step in range(201)]
+    assert factors[:101] == [1.0] * 101
+    assert factors[150] == 0.5 and factors[200] == 0
+    assert np.allclose(np.diff(factors[100:]), -0.01)
+
+
+def test_a_run_leaves_what_the_next_command_needs(config, tmp_path):
+    folder = fit(config)
+    assert {path.name for path in folder.iterdir()} == {
+        "checkpoint.pt", "config.toml", "generator.safetensors", "results.csv", "samples", "tensorboard",
+    }
+    assert TrainConfig(**read_config(folder / "config.toml")) == config
+    generator, card = load_generator(folder / "generator.safetensors")
+    assert generator.config["ngf"] == 4
+    assert (card["steps"], card["pairs"], card["epochs"]) == (12, 6, 2)
+    rows = (folder / "results.csv").read_text().splitlines()
+    assert rows[0] == "step,d,g_gan,g_l1" and len(rows) == 13
+    grids = sorted(path.name for path in (folder / "samples").iterdir())
+    assert grids == ["0000005.png", "0000010.png", "0000012.png"]
+    with Image.open(folder / "samples" / grids[0]) as grid:
+        assert grid.size == (3 * 64, 2 * 64)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_killed_run_resumes_to_the_same_bits(config, tmp_path, precision):
+    """`kill -9` falls wherever it falls; the steps since the last checkpoint are done again."""
+    config = dataclasses.replace(config, epochs=8, precision=precision)
+    unbroken = fit(dataclasses.replace(config, out=str(tmp_path / "unbroken")))
+    broken = tmp_path / "broken"
+    process = start(dataclasses.replace(config, out=str(broken)))
+    wait_for(broken / "checkpoint.pt", process)
+    process.kill()
+    process.wait()
+    assert torch.load(broken / "checkpoint.pt", weights_only=True)["step"] < 48
+    fit(dataclasses.replace(config, out=str(broken)), resume=True)
+    assert_same_run(unbroken, broken)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_save_before_leaving(config, tmp_path, number):
+    config = dataclasses.replace(config, epochs=100, workers=1, save_every=100_000)
+    process = start(config)
+    wait_for(tmp_path / "run" / "results.csv", process, lines=3)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    step = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["step"]
+    assert 0 < step < 600
+    assert f"Stopped at step {step}, all saved; continue with --resume." in errors
+    assert "Traceback" not in errors
+    assert load_generator(tmp_path / "run" / "generator.safetensors")[1]["steps"] == step
+
+
+def start(config: TrainConfig) -> subprocess.Popen:
+    """`pix2pix train` in a process of its own, from a config file."""
+    file = Path(config.out).with_suffix(".toml")
+    file.write_text(tomli_w.dumps(dataclasses.asdict(config)))
+    command = [sys.executable, "-m", "pix2pix_lib", "train", "--config", str(file)]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def wait_for(path, process, lines: int = 0) -> None:
+    """Until a file is there (with so many lines), or the process has ended without it."""
+    for _ in range(1200):
+        if path.exists() and (not lines or len(path.read_text().splitlines()) >= lines):
+            return
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    raise AssertionError(f"{path} did not appear")
+
+
+def test_workers_do_not_change_the_result(config, tmp_path):
+    folders = [
+        fit(dataclasses.replace(config, out=str(tmp_path / f"workers-{workers}"), workers=workers))
+        for workers in (0, 2)
+    ]
+    assert_same_run(*folders)
+
+
+def test_nothing_may_be_missing_from_a_checkpoint(config):
+    """Six steps, a restart that forgets one part, six more: only the whole state gives the same bits."""
+    train_pairs, _ = open_data(config)
+    stream = list(batches(train_pairs, config, 0, torch.device("cpu")))
+
+    def run(forget: str | None = None) -> torch.Tensor:
+        trainer = Trainer(config, total_steps=len(stream))
+        for batch in stream[:6]:
+            train_on(trainer, batch)
+        state = checkpoint_state(trainer)
+        trainer = Trainer(config, total_steps=len(stream))
+        fresh = checkpoint_state(trainer)
+        restore_state(trainer, state if forget is None else state | {forget: fresh[forget]})
+        for batch in stream[6:]:
+            train_on(trainer, batch)
+        return torch.cat([weight.flatten() for weight in trainer.generator.parameters()])
+
+    whole = run()
+    assert torch.equal(whole, run())
+    for part in ("generator", "discriminator", "optimizer_g", "optimizer_d", "schedule_g", "random"):
+        assert not torch.equal(whole, run(forget=part)), part
+
+
+@pytest.fixture
+def half_done(config):
+    """A run of two epochs that has ended, all saved, after its first."""
+    folder = fit(dataclasses.replace(config, epochs=1))
+    state = torch.load(folder / "checkpoint.pt", weights_only=True)
+    state["config"]["epochs"] = 2
+    torch.save(state, folder / "checkpoint.pt")
+    return folder
+
+
+def test_not_a_number_ends_the_run_and_keeps_the_checkpoint(config, half_done):
+    state = torch.load(half_done / "checkpoint.pt", weights_only=True)
+    state["optimizer_d"]["state"][0]["exp_avg"].fill_(float("nan"))
+    torch.save(state, half_done / "checkpoint.pt")
+    before = (half_done / "checkpoint.pt").read_bytes()
+    with pytest.raises(Pix2PixError, match=r"loss \w+ is nan at step 7"):
+        fit(config, resume=True)
+    assert (half_done / "checkpoint.pt").read_bytes() == before
+
+
+def test_spoilt_weights_are_never_saved(config, tmp_path):
+    trainer = Trainer(config, total_steps=1)
+    with torch.no_grad():
+        next(trainer.generator.parameters())[0, 0] = float("inf")
+    tmp_path.joinpath("run").mkdir()
+    with pytest.raises(Pix2PixError, match="weights of the generator are no longer finite"):
+        save_checkpoint(trainer, pairs=6)
+    assert not list(tmp_path.joinpath("run").iterdir())
+
+
+def test_a_full_disk_keeps_the_last_good_checkpoint(config, half_done):
+    before = (half_done / "checkpoint.pt").read_bytes()
+    limited = (
+        "import resource, signal, sys; from pix2pix_lib.cli import main;"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({len(before) // 2}, resource.RLIM_INFINITY));"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    settings = half_done.with_suffix(".toml")
+    settings.write_text(tomli_w.dumps(dataclasses.asdict(config)))
+    command = [sys.executable, "-c", limited, "train", "--config", str(settings), "--resume"]
+    process = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert process.returncode == 1, process.stderr
+    assert "could not be written" in process.stderr and "Traceback" not in process.stderr
+    assert (half_done / "checkpoint.pt").read_bytes() == before
+    assert not list(half_done.glob("*.partial"))
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"data": "nowhere/at/all"}, "nowhere/at/all"),
+        ({"batch_size": 7}, "6 training pairs, too few for a batch of 7"),
+        ({"direction": "AtoC"}, "direction is 'AtoB' or 'BtoA'"),
+        ({"device": "toaster"}, "'toaster' cannot be used"),
+        ({"size": 100, "load_size": 100}, "power of two from 64 up"),
+        ({"load_size": 32}, "load_size 32 is smaller"),
+        ({"gan_mode": "wasserstein"}, "'vanilla', 'lsgan' or 'hinge'"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_named(config, change, sentence):
+    with pytest.raises(Pix2PixError, match=sentence):
+        fit(dataclasses.replace(config, **change))
+
+
+def test_a_run_is_never_overwritten_nor_bent(config):
+    fit(dataclasses.replace(config, epochs=1))
+    with pytest.raises(Pix2PixError, match="holds a run already"):
+        fit(dataclasses.replace(config, epochs=1))
+    with pytest.raises(Pix2PixError, match="started with ngf = 4, not 8"):
+        fit(dataclasses.replace(config, epochs=1, ngf=8), resume=True)
+
+
+def test_config_files(config, tmp_path):
+    file = tmp_path / "run.toml"
+    file.write_text("ngf = 8\nlearning_rat = 0.1\n")
+    with pytest.raises(Pix2PixError, match="unknown setting 'learning_rat'"):
+        read_config(file)
+    file.write_text("ngf = = 8")
+    with pytest.raises(Pix2PixError, match="is not TOML"):
+        read_config(file)
+    with pytest.raises(Pix2PixError, match="There is no config file"):
+        read_config(tmp_path / "none.toml")
+
+
+def test_overfits_two_pairs(earth, tmp_path):
+    """The plumbing as a whole: a pix2pix that cannot learn two pairs by heart is broken."""
+    pairs = PairedImageFolder(earth, "train", transform=eval_transform(64))
+    batch = {side: torch.stack([pairs[i][side] for i in (300, 520)]) for side in ("source", "target")}
+    torch.manual_seed(0)
+    generator, discriminator = UNetGenerator(ngf=8, size=64, dropout=0.0), PatchGAN(ndf=8)
+    optimizers = [torch.optim.Adam(n.parameters(), 1e-3, betas=(0.5, 0.999)) for n in (generator, discriminator)]
+    history = [
+        float(train_step(generator, discriminator, *optimizers, batch, GANLoss())["g_l1"]) for _ in range(150)
+    ]
+    assert np.mean(history[-10:]) < 0.3 * history[0]
