@@ -5,15 +5,13 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 
-.PHONY: help lab app test export notebooks bench
+.PHONY: help lab test export notebooks
 
 help:
 	@echo "make lab        open the course in JupyterLab"
-	@echo "make app        start the web app (API and page)"
 	@echo "make test       run all tests, the notebooks among them"
 	@echo "make export     write pix2pix_lib/ from the notebooks"
 	@echo "make notebooks  run all notebooks in place and store their outputs"
-	@echo "make bench      run the measurements in benchmarks/"
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -23,10 +21,12 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --constraint constraints.txt --editable ".[course,app,dev]"
 	@touch $@
 
+# Jupyter refuses to run as root, which is who one is in many containers, unless told.
 lab: $(READY)
-	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
+	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/00_start_here.ipynb
 
 test: $(READY)
+	$(BIN)/ruff check
 	$(BIN)/python -m pytest
 
 export: $(READY)

@@ -233,10 +233,8 @@ class Pairs:
 
     def __init__(self, root: str | Path, split: str = "train", cache_size: int | None = None):
         self.pairs = find_pairs(Path(root), split)
-        self.cache = None
-        if cache_size is not None:
-            path = Path(root) / f".cache-{split}-{cache_size}.npy"
-            self.cache = open_cache(path, self.pairs, cache_size)
+        path = Path(root) / f".cache-{split}-{cache_size}.npy"
+        self.cache = None if cache_size is None else open_cache(path, self.pairs, cache_size)
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -409,6 +407,8 @@ def get(name: str, root: str | Path = "data", photographs: str | Path | None = N
         made = " and ".join(FROM_PHOTOGRAPHS)
         raise Pix2PixError(f"{name} is not made from photographs; {made} are.")
     folder = Path(root) / name
+    if folder.exists() and photographs is None:
+        return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.parent / f".{name}.lock"):  # two notebooks may ask at once
@@ -633,9 +633,9 @@ class Report:
         for (level, what), places in sorted(self.findings.items(), key=lambda item: item[0][0]):
             shown = ", ".join(places[:3]) + (" …" if len(places) > 3 else "")
             lines.append(f"{level:8} {len(places):7,}  {what}: {shown}")
-        errors, warnings = self.count("error"), self.count("warning")
-        verdict = "training would break" if errors else "ready to train"
-        return "\n".join([*lines, f"{verdict}: kinds of errors {errors}, of warnings {warnings}"])
+        counts = f"kinds of errors {self.count('error')}, of warnings {self.count('warning')}"
+        verdict = "ready to train" if self.ok else "training would break"
+        return "\n".join([*lines, f"{verdict}: {counts}"])
 
 # %% ../notebooks/01_dataset_inspection.ipynb #doctor-measures
 def side_features(side: np.ndarray) -> np.ndarray:
@@ -685,8 +685,7 @@ def looks_swapped(features: np.ndarray) -> np.ndarray:
 def oddities(path: Path) -> Iterator[str]:
     """What is unusual about the format of a picture file, by its header; all of it is read well."""
     with Image.open(path) as picture:
-        bits = [str(tile[3]) for tile in picture.tile if len(tile) > 3]  # such as "RGB;16B"
-        if picture.mode[0] in "IF" or any(";16" in mode for mode in bits):
+        if picture.mode[0] in "IF" or any(";16" in str(tile[3:]) for tile in picture.tile):
             yield "more than 8 bits a channel, will be scaled"
         if picture.has_transparency_data:
             yield "transparent, will be laid on white"
@@ -713,7 +712,6 @@ def open_sides(files: tuple[Path, ...], name: str, report: Report) -> tuple | No
         if pictures[0].width != 2 * pictures[0].height:
             report.add("warning", "not twice as wide as high, will be squeezed", name)
         return split_pair(pictures[0])
-    return None
 
 # %% ../notebooks/01_dataset_inspection.ipynb #doctor-split
 def check_split(folder: Path, split: str, report: Report, seen: dict) -> None:
@@ -748,8 +746,8 @@ def examine(files: tuple[Path, ...], name: str, report: Report) -> tuple | None:
     pixels = [np.asarray(side) for side in sides]
     if all((side == side[..., :1]).all() for side in pixels):
         report.add("warning", "grey on both sides", name)
-    small = [side.resize((128, 128), Image.Resampling.BOX) for side in sides]
-    small = [np.asarray(side, dtype=np.float32) for side in small]
+    shape, box = (128, 128), Image.Resampling.BOX
+    small = [np.asarray(side.resize(shape, box), dtype=np.float32) for side in sides]
     if looks_shifted(*small):
         report.add("warning", "B looks shifted against A", name)
     digest = hashlib.sha256(b"".join(side.tobytes() for side in pixels)).hexdigest()

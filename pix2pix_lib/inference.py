@@ -124,7 +124,7 @@ class Translator:
 
     def __init__(self, generator: UNetGenerator, card: dict, device: torch.device | str = "cpu"):
         if (generator.config["in_channels"], generator.config["out_channels"]) != (3, 3):
-            raise Pix2PixError("Pictures are RGB: a Translator needs a generator of 3 channels to 3.")
+            raise Pix2PixError("Pictures are RGB: the generator must have 3 channels in and out.")
         self.card, self.device = card, device
         self.generator = generator.eval().requires_grad_(False)
         self.generator.to(device, memory_format=torch.channels_last)

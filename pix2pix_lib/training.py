@@ -312,7 +312,7 @@ def check_losses(losses: dict, step: int) -> dict[str, float]:
             )
     return losses
 
-# %% ../notebooks/07_training.ipynb #check-weights
+
 def check_weights(trainer: Trainer) -> None:
     """Refuse to save weights that are not finite: the step after a good loss may have spoilt them."""
     for name in ("generator", "discriminator"):
@@ -330,8 +330,11 @@ def stop_signals():
     if threading.current_thread() is not threading.main_thread():
         yield stop  # only the main thread may handle signals
         return
-    handler = lambda number, frame: stop.append(number)
-    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def remember(number, frame):
+        stop.append(number)
+
+    before = {number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
     finally:

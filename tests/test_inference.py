@@ -188,7 +188,7 @@ def test_trained_weights_show_no_seams():
 
 def test_memory_of_a_large_picture(tmp_path):
     """3000×2000 takes less than 250 MB more than 256×256: no float plane of the whole picture."""
-    path = make_weights(tmp_path / "g.safetensors", size=256, ngf=8)
+    path = make_weights(tmp_path / "g.safetensors", size=256)
     code = f"""
 import resource, sys
 from PIL import Image
