@@ -50,15 +50,25 @@ def train(arguments) -> None:
 
 
 def evaluate(arguments) -> None:
-    from pix2pix_lib.evaluation import evaluate
+    from pix2pix_lib.evaluation import evaluate, write_card
 
     scores = evaluate(arguments.weights, arguments.data, arguments.split)
     for name, value in scores.items():
         print(f"{name:<28} {value}")
     if arguments.json:
-        partial = Path(arguments.json).with_suffix(".partial")
-        partial.write_text(json.dumps(scores, indent=2) + "\n")
-        os.replace(partial, arguments.json)
+        write_json(Path(arguments.json), scores)
+    if arguments.card:
+        write_card(arguments.weights, scores)
+
+
+def write_json(path: Path, content: dict) -> None:
+    """Written beside and then moved: a broken write leaves no half of a file."""
+    partial = path.with_suffix(".partial")
+    try:
+        partial.write_text(json.dumps(content, indent=2) + "\n")
+        os.replace(partial, path)
+    except OSError as error:
+        raise Pix2PixError(f"{path} cannot be written: {error.strerror}.") from None
 
 
 def translate(arguments) -> None:
@@ -114,9 +124,10 @@ def add_data(commands) -> None:
     checking.set_defaults(run=data_check)
 
 
-def add_train(commands) -> None:
+def add_train(commands, with_options: bool) -> None:
     parser = commands.add_parser("train", help="train a generator and a discriminator")
-    add_train_options(parser)
+    if with_options:
+        add_train_options(parser)
     parser.set_defaults(run=train)
 
 
@@ -126,6 +137,7 @@ def add_evaluate(commands) -> None:
     parser.add_argument("--data", default="earth", help="a data set's name, or a folder (default: earth)")
     parser.add_argument("--split", default="val", help="train, val or test (default: val)")
     parser.add_argument("--json", metavar="FILE", help="write the scores to FILE, too")
+    parser.add_argument("--card", action="store_true", help="keep the scores in the weights' model card, too")
     parser.set_defaults(run=evaluate)
 
 
@@ -140,13 +152,16 @@ def add_translate(commands) -> None:
     parser.set_defaults(run=translate)
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(for_training: bool) -> argparse.ArgumentParser:
+    """The whole grammar; the options of `train` come from the library, which takes seconds to import."""
     parser = argparse.ArgumentParser(prog="pix2pix", description=__doc__)
     parser.add_argument("--version", action="version", version=__version__)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add_command in (add_data, add_train, add_evaluate, add_translate):
-        add_command(commands)
+    add_data(commands)
+    add_train(commands, with_options=for_training)
+    add_evaluate(commands)
+    add_translate(commands)
     checkup = commands.add_parser("doctor", help="what is installed, what device is used, what is missing")
     checkup.set_defaults(run=doctor)
     return parser
@@ -154,7 +169,8 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status: 0, or 1 with one line of plain words on stderr."""
-    parsed = build_parser().parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    parsed = build_parser(for_training="train" in arguments).parse_args(arguments)
     try:
         return parsed.run(parsed) or 0
     except Pix2PixError as error:

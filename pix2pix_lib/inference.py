@@ -2,14 +2,15 @@
 
 # %% auto #0
 __all__ = ['KEPT_SUFFIXES', 'to_tensor', 'to_pixels', 'padded_length', 'pad', 'blend_weights', 'blend_tiles', 'translate_pixels',
-           'dropout', 'Translator', 'check_request', 'plan_files', 'list_pictures', 'identity', 'translated_name',
-           'write_picture', 'make_folder', 'translate_files']
+           'dropout', 'Translator', 'run_tiles', 'check_channels', 'check_request', 'plan_files', 'list_pictures',
+           'identity', 'translated_name', 'write_picture', 'make_folder', 'translate_files']
 
 # %% ../notebooks/11_inference.ipynb #imports
 import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -123,23 +124,15 @@ class Translator:
     """
 
     def __init__(self, generator: UNetGenerator, card: dict, device: torch.device | str = "cpu"):
-        if (generator.config["in_channels"], generator.config["out_channels"]) != (3, 3):
-            raise Pix2PixError("Pictures are RGB: the generator must have 3 channels in and out.")
-        self.card, self.device = card, device
+        check_channels(generator)
+        self.card, self.lock = card, threading.Lock()
         self.generator = generator.eval().requires_grad_(False)
         self.generator.to(device, memory_format=torch.channels_last)
-        self.lock = threading.Lock()
 
     @classmethod
     def load(cls, name_or_path: str | Path, device: str | None = None) -> "Translator":
         """Bundled weights by name, others by path; on cpu, cuda, mps, or by default the best."""
-        chosen = pick_device(device or "auto")
-        return cls(*load_generator(name_or_path), chosen)
-
-    def forward(self, tiles: torch.Tensor) -> torch.Tensor:
-        """(N, 3, size, size) in [-1, 1] → the same, on the device and back."""
-        tiles = tiles.to(self.device, memory_format=torch.channels_last)
-        return self.generator(tiles).float().cpu()
+        return cls(*load_generator(name_or_path), pick_device(device or "auto"))
 
     def translate(
         self, picture: Image.Image, stochastic: bool = False, seed: int | None = None
@@ -150,10 +143,23 @@ class Translator:
         """
         check_request(picture, seed)
         pixels, size = np.asarray(to_rgb(picture)), self.generator.config["size"]
+        forward = partial(run_tiles, self.generator)
         with self.lock, torch.inference_mode(), dropout(self.generator, stochastic, seed):
-            return Image.fromarray(translate_pixels(self.forward, pixels, size, size // 2))
+            return Image.fromarray(translate_pixels(forward, pixels, size, size // 2))
 
 # %% ../notebooks/11_inference.ipynb #check-request
+def run_tiles(generator: UNetGenerator, tiles: torch.Tensor) -> torch.Tensor:
+    """(N, 3, size, size) in [-1, 1] → the same, on the generator's device and back."""
+    device = next(generator.parameters()).device
+    return generator(tiles.to(device, memory_format=torch.channels_last)).float().cpu()
+
+
+def check_channels(generator: UNetGenerator) -> None:
+    """Refuse a generator that does not read and write RGB."""
+    if (generator.config["in_channels"], generator.config["out_channels"]) != (3, 3):
+        raise Pix2PixError("Pictures are RGB: the generator must have 3 channels in and out.")
+
+
 def check_request(picture: Image.Image, seed: int | None) -> None:
     """Refuse a picture without pixels, and a seed that torch could not take."""
     if 0 in picture.size:

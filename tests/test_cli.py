@@ -22,7 +22,9 @@ def test_train_help_shows_every_setting_with_its_default(pix2pix):
     assert "(default: 0.0002)" in text
 
 
-@pytest.mark.parametrize("arguments", [[], ["fly"], ["data"], ["train", "--ngf", "wide"], ["translate", "x"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["fly"], ["data"], ["train", "--ngf", "wide"], ["translate", "x"]]
+)
 def test_wrong_use_is_status_2(pix2pix, arguments):
     result = pix2pix(*arguments)
     assert result.returncode == 2
@@ -47,7 +49,9 @@ def test_doctor_says_what_there_is(pix2pix):
 def test_data_list_names_the_sets(pix2pix):
     lines = pix2pix("data", "list").stdout.splitlines()
     names = [line.split()[0] for line in lines]
-    assert {"earth", "maps", "facades", "cityscapes", "edges2shoes", "colorize", "edges"} <= set(names)
+    assert {"earth", "maps", "facades", "cityscapes", "edges2shoes", "colorize", "edges"} <= set(
+        names
+    )
 
 
 def test_data_get_builds_once(pix2pix, tmp_path):

@@ -47,7 +47,7 @@ def write_pairs(folder: Path, count: int, first: int = 1, seed: int = 0) -> None
         data.join_pair(a, a.convert("L").convert("RGB")).save(folder / f"{number}.png")
 
 
-# --- the split of `earth` --------------------------------------------------------------------------
+# --- the split of `earth`
 
 
 def test_no_validation_pixel_is_in_training(earth):
@@ -62,7 +62,14 @@ def test_no_validation_pixel_is_in_training(earth):
 
 @pytest.mark.parametrize(
     ("west", "east", "south", "north"),
-    [(-10, 40, -30, 30), (60, 140, 20, 70), (0, 40, 42, 70), (-120, -75, 25, 70), (115, 180, -45, -12), (-75, -40, -35, 5)],
+    [
+        (-10, 40, -30, 30),
+        (60, 140, 20, 70),
+        (0, 40, 42, 70),
+        (-120, -75, 25, 70),
+        (115, 180, -45, -12),
+        (-75, -40, -35, 5),
+    ],
     ids=["Africa", "Asia", "Europe", "North America", "Oceania", "South America"],
 )
 def test_every_continent_is_in_both_splits(earth, west, east, south, north):
@@ -109,7 +116,7 @@ def test_a_build_that_fails_leaves_nothing(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
 
 
-# --- reading ----------------------------------------------------------------------------------------
+# --- reading
 
 
 def saved(picture: Image.Image, path: Path, **options) -> np.ndarray:
@@ -127,7 +134,10 @@ def test_sixteen_bits_are_scaled(tmp_path):
     integers = saved(Image.fromarray(ramp.astype(np.int32)), tmp_path / "i.tif")  # 16 bits in 32
     assert np.array_equal(integers[0, :, 0], np.arange(256))
     wide = (ramp.astype(np.int64) * 2**15).astype(np.int32)  # all 31 bits
-    assert np.abs(saved(Image.fromarray(wide), tmp_path / "w.tif")[0, :, 0] - np.arange(256)).max() <= 1
+    assert (
+        np.abs(saved(Image.fromarray(wide), tmp_path / "w.tif")[0, :, 0] - np.arange(256)).max()
+        <= 1
+    )
     floats = saved(Image.fromarray((ramp / 65535).astype(np.float32)), tmp_path / "f.tif")
     assert np.abs(floats[0, :, 0] - np.arange(256)).max() <= 1
 
@@ -146,7 +156,9 @@ def test_alpha_lies_on_white(tmp_path):
 
 
 def test_cmyk_bits_and_orientation(tmp_path):
-    assert (saved(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), tmp_path / "c.jpg") - [255, 0, 0] < 8).all()
+    assert (
+        saved(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), tmp_path / "c.jpg") - [255, 0, 0] < 8
+    ).all()
     assert (saved(Image.new("1", (4, 4), 1), tmp_path / "1.png") == 255).all()
     lying = Image.new("RGB", (40, 20), "red")
     exif = Image.Exif()
@@ -178,7 +190,7 @@ def test_halves():
         data.split_pair(picture.resize((65, 64)))
 
 
-# --- pairs ------------------------------------------------------------------------------------------
+# --- pairs
 
 
 def test_order_does_not_depend_on_names_as_text(tmp_path):
@@ -197,7 +209,9 @@ def test_two_folder_sets(tmp_path, shape):
     for (file,) in data.find_pairs(tmp_path / "one", "train"):
         for side, picture in zip("AB", data.read_pair((file,)), strict=True):
             picture.save(tmp_path / "two" / shape.format(side) / file.name)
-    one, two = (data.PairedImageFolder(tmp_path / name, direction="BtoA") for name in ("one", "two"))
+    one, two = (
+        data.PairedImageFolder(tmp_path / name, direction="BtoA") for name in ("one", "two")
+    )
     assert len(one) == len(two) == 3
     for left, right in zip((one[i] for i in range(3)), (two[i] for i in range(3)), strict=True):
         assert left["name"] == right["name"]
@@ -211,7 +225,9 @@ def test_two_folder_sets(tmp_path, shape):
 def test_direction(tmp_path):
     write_pairs(tmp_path / "train", 1)
     there, back = (data.PairedImageFolder(tmp_path, direction=d)[0] for d in ("AtoB", "BtoA"))
-    assert np.array_equal(there["source"], back["target"]) and np.array_equal(there["target"], back["source"])
+    assert np.array_equal(there["source"], back["target"]) and np.array_equal(
+        there["target"], back["source"]
+    )
     assert not np.array_equal(there["source"], there["target"])
     with pytest.raises(Pix2PixError, match="AtoB"):
         data.PairedImageFolder(tmp_path, direction="atob")
@@ -243,7 +259,7 @@ def test_seeds_do_not_depend_on_the_workers(tmp_path):
     assert int(other[0]["source"]) != seen[0][0]
 
 
-# --- the cache --------------------------------------------------------------------------------------
+# --- the cache
 
 
 def test_cache_holds_what_plain_decoding_gives(tmp_path):
@@ -294,7 +310,7 @@ def test_a_worker_opens_the_cache_instead_of_receiving_it(tmp_path):
     assert isinstance(received.cache, np.memmap)
 
 
-# --- get, find, and sets from photographs -------------------------------------------------------------
+# --- get, find, and sets from photographs
 
 
 def test_unknown_names_are_answered_with_the_known_ones(tmp_path, capsys):
@@ -335,14 +351,18 @@ def test_edges(tmp_path):
     (tmp_path / "photographs").mkdir()
     for number in range(5):
         picture = Image.new("RGB", (400, 256), (240, 240, 230))
-        picture.paste((30, 60, 160), (150 + number, 60, 260, 180))  # a block: its outline is the sketch
+        picture.paste(
+            (30, 60, 160), (150 + number, 60, 260, 180)
+        )  # a block: its outline is the sketch
         picture.save(tmp_path / "photographs" / f"{number}.png")
     folder = data.get("edges", tmp_path, tmp_path / "photographs")
     a, b = data.PairedImageFolder(folder, "train").pair(0)
     dark = (a < 128).all(axis=-1)
     rows, columns = np.nonzero(dark)
     assert abs(rows.min() - 60) <= 2 and abs(rows.max() - 180) <= 2
-    assert abs(columns.min() - (150 - 72)) <= 2 and abs(columns.max() - (260 - 72)) <= 2  # cut from the middle
+    assert (
+        abs(columns.min() - (150 - 72)) <= 2 and abs(columns.max() - (260 - 72)) <= 2
+    )  # cut from the middle
     assert 0.001 < dark.mean() < 0.05, "thin lines on white"
     assert b[120, 130].tolist() == pytest.approx([30, 60, 160], abs=6)
 
@@ -370,7 +390,7 @@ def test_photographs_that_do_not_do(photographs, tmp_path):
         data.get("colorize", root, photographs)
 
 
-# --- the doctor -------------------------------------------------------------------------------------
+# --- the doctor
 
 
 @pytest.fixture(scope="session")
@@ -429,7 +449,11 @@ def sixteen_bits(pair):
         (lambda pair: pair.convert("RGBA"), ".png", "warning: transparent, will be laid on white"),
         (sixteen_bits, ".png", "warning: more than 8 bits a channel, will be scaled"),
         (lambda pair: pair.resize((256, 128)), ".jpg", "warning: not 286×286 like most"),
-        (lambda pair: pair.crop((0, 0, 286, 286)), ".jpg", "warning: not twice as wide as high, will be squeezed"),
+        (
+            lambda pair: pair.crop((0, 0, 286, 286)),
+            ".jpg",
+            "warning: not twice as wide as high, will be squeezed",
+        ),
     ],
     ids=["odd", "swapped", "shifted", "grey", "CMYK", "alpha", "16 bits", "size", "no pair"],
 )
@@ -451,7 +475,9 @@ def test_the_doctor_s_exit_status(patient, capsys):
     assert "train/3.jpg" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("content", [lambda whole: whole[:9000], lambda whole: b"", lambda whole: b"text"])
+@pytest.mark.parametrize(
+    "content", [lambda whole: whole[:9000], lambda whole: b"", lambda whole: b"text"]
+)
 def test_the_doctor_finds_unreadable_files(patient, content):
     file = patient / "val" / "2.jpg"
     file.write_bytes(content(file.read_bytes()))
@@ -460,7 +486,9 @@ def test_the_doctor_finds_unreadable_files(patient, content):
 
 
 def test_the_doctor_finds_a_leak(patient):
-    data.read_picture(patient / "train" / "7.jpg").save(patient / "val" / "99.png")  # same pixels, other bytes
+    data.read_picture(patient / "train" / "7.jpg").save(
+        patient / "val" / "99.png"
+    )  # same pixels, other bytes
     report = data.check(patient)
     assert found(report) == {"warning: the same pair in two splits": ["val/99.png = train/7.jpg"]}
 

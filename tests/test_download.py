@@ -1,4 +1,4 @@
-"""Downloads from a real HTTP server on loopback: the good case, and every bad one that was thought of."""
+"""Downloads from a real HTTP server on loopback: the good case, and every bad one we thought of."""
 
 import hashlib
 import io
@@ -16,7 +16,7 @@ from pix2pix_lib.cli import main
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Serves `server.files`, honours Range, and hangs up after `server.stop_after` bytes of a body."""
+    """Serves `server.files`, honours Range, hangs up after `server.stop_after` bytes of a body."""
 
     protocol_version = "HTTP/1.1"
 
@@ -228,9 +228,21 @@ def link(name: str, target: str, kind: bytes) -> tarfile.TarInfo:
         ("tiny/../../evil.jpg", (), "points outside"),
         ("/tmp/evil.jpg", (), "points outside"),
         ("tiny/fine.jpg", (link("tiny/train/9.jpg", "/etc/passwd", tarfile.SYMTYPE),), "is a link"),
-        ("tiny/fine.jpg", (link("tiny/train/9.jpg", "tiny/train/1.jpg", tarfile.SYMTYPE),), "is a link"),
-        ("tiny/fine.jpg", (link("tiny/train/9.jpg", "tiny/train/1.jpg", tarfile.LNKTYPE),), "is a link"),
-        ("tiny/fine.jpg", (link("tiny/train/9.jpg", "", tarfile.FIFOTYPE),), "is a link or a device"),
+        (
+            "tiny/fine.jpg",
+            (link("tiny/train/9.jpg", "tiny/train/1.jpg", tarfile.SYMTYPE),),
+            "is a link",
+        ),
+        (
+            "tiny/fine.jpg",
+            (link("tiny/train/9.jpg", "tiny/train/1.jpg", tarfile.LNKTYPE),),
+            "is a link",
+        ),
+        (
+            "tiny/fine.jpg",
+            (link("tiny/train/9.jpg", "", tarfile.FIFOTYPE),),
+            "is a link or a device",
+        ),
     ],
 )
 def test_archive_with_bad_intentions(server, tiny, root, tmp_path, name, extra, reason):
@@ -249,7 +261,9 @@ def test_no_network_at_all(tiny, root, monkeypatch, capsys):
     monkeypatch.setenv("PIX2PIX_DATA_URL", f"http://127.0.0.1:{port}")
     assert main(["data", "get", "maps", "--root", str(root)]) == 1
     said = capsys.readouterr().err.splitlines()[-1]
-    assert "Traceback" not in said and f"http://127.0.0.1:{port}/maps.tar.gz cannot be reached" in said
+    assert (
+        "Traceback" not in said and f"http://127.0.0.1:{port}/maps.tar.gz cannot be reached" in said
+    )
     assert str(root / "maps.tar.gz") in said
     assert left_over(root) == set()
     (root / "tiny.tar.gz.part").write_bytes(b"half of it")  # and nothing that came before is lost
@@ -284,7 +298,11 @@ def test_the_list_of_checksums_for_maps():
     entry = data.SETS["maps"]
     lines = [line.split() for line in entry.checksums.read_text().splitlines()]
     names = {name for _, name in lines}
-    expected = {f"maps/{split}/{n}.jpg" for split, count in entry.counts.items() for n in range(1, count + 1)}
+    expected = {
+        f"maps/{split}/{n}.jpg"
+        for split, count in entry.counts.items()
+        for n in range(1, count + 1)
+    }
     assert names == expected and len(lines) == 2194
     assert all(len(bytes.fromhex(digest)) == 32 for digest, _ in lines)
     assert len({digest for digest, _ in lines}) == 2194

@@ -23,17 +23,20 @@ def exercises() -> list:
             source = "".join(cell["source"])
             if "exercise" in cell["metadata"].get("tags", []):
                 check, stub = (source, None) if stub or not check else (check, source)
-            solution = re.search(r"<summary>Solution</summary>\s*```python\n(.*?)```", source, re.DOTALL)
+            solution = re.search(
+                r"<summary>Solution</summary>\s*```python\n(.*?)```", source, re.DOTALL
+            )
             if solution and check and stub:
-                found.append(pytest.param(check, stub, solution[1], id=f"{path.stem}-{name_of(check)}"))
+                name = "-".join(names_in(stub))
+                found.append(pytest.param(check, stub, solution[1], id=f"{path.stem}-{name}"))
                 check = stub = None
         assert not (check or stub), f"{path.name}: an exercise without a stub or a solution"
     return found
 
 
-def name_of(check: str) -> str:
-    """The exercise that a cell defines the check of: NAME in `def check_NAME(attempt)`."""
-    return re.search(r"^def check_(\w+)\(", check, re.MULTILINE)[1]
+def names_in(stub: str) -> tuple[str, str]:
+    """The names of check and attempt, from the stub's own call: `check_halves(halves)`."""
+    return re.search(r"(check_\w+)\((\w+)\)", stub).groups()
 
 
 def test_there_are_exercises():
@@ -45,11 +48,11 @@ def test_exercise(check, stub, solution, capsys):
     lesson = {}
     exec(check, lesson)
     exec(stub, lesson)  # calls the check, as a reader's first run does
-    name = name_of(check)
-    judge = lesson[f"check_{name}"]
+    check_name, attempt = names_in(stub)
+    judge = lesson[check_name]
     capsys.readouterr()
-    assert judge(lesson[name]) is False
+    assert judge(lesson[attempt]) is False
     assert capsys.readouterr().out.startswith("Not yet: ")
     exec(solution, lesson)
-    assert judge(lesson[name]) is True
+    assert judge(lesson[attempt]) is True
     assert capsys.readouterr().out.startswith("Right: ")

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from pix2pix_lib.inference import (
     blend_weights,
     pad,
     padded_length,
+    run_tiles,
     to_pixels,
     to_tensor,
     translate_files,
@@ -179,7 +181,7 @@ def test_trained_weights_show_no_seams():
         return jumps[seams].mean() / np.mean([jumps[seams + away] for away in (-32, -16, 16, 32)])
 
     with torch.inference_mode():
-        naive = translate_pixels(translator.forward, picture, 256, overlap=0)
+        naive = translate_pixels(partial(run_tiles, translator.generator), picture, 256, overlap=0)
     blended = np.asarray(translator.translate(Image.fromarray(picture)))
     for axis in (0, 1):
         assert seam_ratio(naive, 256, axis) > 1.4  # so the measure sees a seam
@@ -295,8 +297,10 @@ def test_neighbours_in_a_batch_change_nothing(tmp_path, norm):
     translator = Translator.load(make_weights(tmp_path / "g.safetensors", norm=norm), "cpu")
     yours, strangers = np.asarray(noise(64, 64)), np.zeros((3, 64, 64, 3), np.uint8)
     with torch.inference_mode():
-        alone = translator.forward(to_tensor(yours[None]))[0]
-        beside = translator.forward(to_tensor(np.concatenate([yours[None], strangers])))[0]
+        alone = run_tiles(translator.generator, to_tensor(yours[None]))[0]
+        beside = run_tiles(
+            translator.generator, to_tensor(np.concatenate([yours[None], strangers]))
+        )[0]
     assert levels_apart(to_pixels(alone), to_pixels(beside)) <= 1
 
 
@@ -399,8 +403,12 @@ def test_an_input_is_never_overwritten(translator, tmp_path):
     (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
     os.link(tmp_path / "a.png", tmp_path / "b.png")
     for inputs, output in [
-        (["a.png"], "a.png"), (["a.png"], "."), (["a.png"], "link"), (["a.png"], "link/a.png"),
-        (["a.png"], "b.png"), (["."], "."),
+        (["a.png"], "a.png"),
+        (["a.png"], "."),
+        (["a.png"], "link"),
+        (["a.png"], "link/a.png"),
+        (["a.png"], "b.png"),
+        (["."], "."),
     ]:
         with pytest.raises(Pix2PixError, match="is an input and would be lost"):
             translate_files(translator, [tmp_path / name for name in inputs], tmp_path / output)

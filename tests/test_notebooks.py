@@ -1,4 +1,4 @@
-"""What every committed lesson keeps to; that its outputs are still true, nbval checks cell by cell."""
+"""What every committed lesson keeps to; that its outputs are still true is what nbval checks."""
 
 import json
 import re
@@ -58,7 +58,11 @@ class TestLesson:
         assert widgets is None or all("state" in entry for entry in widgets.values())
 
     def test_links_lead_somewhere(self, path):
-        text = "".join("".join(cell["source"]) for cell in read(path)["cells"] if cell["cell_type"] == "markdown")
+        text = "".join(
+            "".join(cell["source"])
+            for cell in read(path)["cells"]
+            if cell["cell_type"] == "markdown"
+        )
         for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", text):
             assert (path.parent / target).exists(), target
 

@@ -39,8 +39,17 @@ from pix2pix_lib.training import (
 def config(six_pairs, tmp_path) -> TrainConfig:
     """Twelve steps of a tiny pix2pix."""
     return TrainConfig(
-        data=str(six_pairs), out=str(tmp_path / "run"), epochs=2, size=64, load_size=70,
-        ngf=4, ndf=4, workers=0, log_every=1, save_every=5, device="cpu",
+        data=str(six_pairs),
+        out=str(tmp_path / "run"),
+        epochs=2,
+        size=64,
+        load_size=70,
+        ngf=4,
+        ndf=4,
+        workers=0,
+        log_every=1,
+        save_every=5,
+        device="cpu",
     )
 
 
@@ -62,7 +71,9 @@ def small_step(precision: str = "fp32", **batch):
     optimizers = [torch.optim.Adam(net.parameters(), 2e-4) for net in (generator, discriminator)]
     torch.manual_seed(1)
     batch = {side: torch.rand(2, 3, 64, 64) * 2 - 1 for side in ("source", "target")} | batch
-    losses = train_step(generator, discriminator, *optimizers, batch, GANLoss(), precision=precision)
+    losses = train_step(
+        generator, discriminator, *optimizers, batch, GANLoss(), precision=precision
+    )
     return generator, discriminator, losses
 
 
@@ -116,7 +127,12 @@ def test_learning_rate_is_constant_then_falls_to_zero():
 def test_a_run_leaves_what_the_next_command_needs(config, tmp_path):
     folder = fit(config)
     assert {path.name for path in folder.iterdir()} == {
-        "checkpoint.pt", "config.toml", "generator.safetensors", "results.csv", "samples", "tensorboard",
+        "checkpoint.pt",
+        "config.toml",
+        "generator.safetensors",
+        "results.csv",
+        "samples",
+        "tensorboard",
     }
     assert TrainConfig(**read_config(folder / "config.toml")) == config
     generator, card = load_generator(folder / "generator.safetensors")
@@ -187,7 +203,7 @@ def test_workers_do_not_change_the_result(config, tmp_path):
 
 
 def test_nothing_may_be_missing_from_a_checkpoint(config):
-    """Six steps, a restart that forgets one part, six more: only the whole state gives the same bits."""
+    """Six steps, a restart that forgets one part, six more: only the whole state will do."""
     train_pairs, _ = open_data(config)
     stream = list(batches(train_pairs, config, 0, torch.device("cpu")))
 
@@ -205,7 +221,14 @@ def test_nothing_may_be_missing_from_a_checkpoint(config):
 
     whole = run()
     assert torch.equal(whole, run())
-    for part in ("generator", "discriminator", "optimizer_g", "optimizer_d", "schedule_g", "random"):
+    for part in (
+        "generator",
+        "discriminator",
+        "optimizer_g",
+        "optimizer_d",
+        "schedule_g",
+        "random",
+    ):
         assert not torch.equal(whole, run(forget=part)), part
 
 
@@ -297,11 +320,17 @@ def test_config_files(config, tmp_path):
 def test_overfits_two_pairs(earth, tmp_path):
     """The plumbing as a whole: a pix2pix that cannot learn two pairs by heart is broken."""
     pairs = PairedImageFolder(earth, "train", transform=eval_transform(64))
-    batch = {side: torch.stack([pairs[i][side] for i in (300, 520)]) for side in ("source", "target")}
+    batch = {
+        side: torch.stack([pairs[i][side] for i in (300, 520)]) for side in ("source", "target")
+    }
     torch.manual_seed(0)
     generator, discriminator = UNetGenerator(ngf=8, size=64, dropout=0.0), PatchGAN(ndf=8)
-    optimizers = [torch.optim.Adam(n.parameters(), 1e-3, betas=(0.5, 0.999)) for n in (generator, discriminator)]
+    optimizers = [
+        torch.optim.Adam(n.parameters(), 1e-3, betas=(0.5, 0.999))
+        for n in (generator, discriminator)
+    ]
     history = [
-        float(train_step(generator, discriminator, *optimizers, batch, GANLoss())["g_l1"]) for _ in range(150)
+        float(train_step(generator, discriminator, *optimizers, batch, GANLoss())["g_l1"])
+        for _ in range(150)
     ]
     assert np.mean(history[-10:]) < 0.3 * history[0]
