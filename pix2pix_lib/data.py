@@ -609,7 +609,6 @@ def download(entry: DataSet, root: Path) -> Path:
 @dataclass
 class Report:
     """What `check` found; `print` it for the table."""
-
     folder: Path
     sizes: dict[str, Counter] = field(default_factory=dict)  # split: {size of a side: pairs}
     findings: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # (level, what): where
