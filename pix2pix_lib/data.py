@@ -701,10 +701,10 @@ def open_sides(files: tuple[Path, ...], name: str, report: Report) -> tuple | No
         return None
     for what in sorted({what for path in files for what in oddities(path)}):
         report.add("warning", what, name)
-    if len(pictures) == 2:
-        if pictures[0].size == pictures[1].size:
-            return tuple(pictures)
+    if len({picture.size for picture in pictures}) == 2:
         report.add("error", "A and B differ in size", name)
+    elif len(pictures) == 2:
+        return tuple(pictures)
     elif pictures[0].width % 2:
         report.add("error", "odd width, no two equal halves", name)
     else:
@@ -745,8 +745,7 @@ def examine(files: tuple[Path, ...], name: str, report: Report) -> tuple | None:
     pixels = [np.asarray(side) for side in sides]
     if all((side == side[..., :1]).all() for side in pixels):
         report.add("warning", "grey on both sides", name)
-    shape, box = (128, 128), Image.Resampling.BOX
-    small = [np.asarray(side.resize(shape, box), dtype=np.float32) for side in sides]
+    small = [np.float32(side.resize((128, 128), Image.Resampling.BOX)) for side in sides]
     if looks_shifted(*small):
         report.add("warning", "B looks shifted against A", name)
     digest = hashlib.sha256(b"".join(side.tobytes() for side in pixels)).hexdigest()
