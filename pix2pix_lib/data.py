@@ -697,8 +697,7 @@ def open_sides(files: tuple[Path, ...], name: str, report: Report) -> tuple | No
     try:
         pictures = [read_picture(path) for path in files]
     except Pix2PixError:
-        report.add("error", "cannot be read, or cut short", name)
-        return None
+        return report.add("error", "cannot be read, or cut short", name)
     for what in sorted({what for path in files for what in oddities(path)}):
         report.add("warning", what, name)
     if len({picture.size for picture in pictures}) == 2:
