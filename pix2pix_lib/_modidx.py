@@ -230,4 +230,13 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'pix2pix_lib.training.save_checkpoint': ('training.html#save_checkpoint', 'pix2pix_lib/training.py'),
                                       'pix2pix_lib.training.stop_signals': ('training.html#stop_signals', 'pix2pix_lib/training.py'),
                                       'pix2pix_lib.training.train_on': ('training.html#train_on', 'pix2pix_lib/training.py'),
-                                      'pix2pix_lib.training.train_step': ('training.html#train_step', 'pix2pix_lib/training.py')}}}
+                                      'pix2pix_lib.training.train_step': ('training.html#train_step', 'pix2pix_lib/training.py')},
+            'pix2pix_lib.widgets': { 'pix2pix_lib.widgets.Explorer': ('start_here.html#explorer', 'pix2pix_lib/widgets.py'),
+                                     'pix2pix_lib.widgets.Explorer.__init__': ( 'start_here.html#explorer.__init__',
+                                                                                'pix2pix_lib/widgets.py'),
+                                     'pix2pix_lib.widgets.Explorer.__repr__': ( 'start_here.html#explorer.__repr__',
+                                                                                'pix2pix_lib/widgets.py'),
+                                     'pix2pix_lib.widgets.Explorer.redraw': ('start_here.html#explorer.redraw', 'pix2pix_lib/widgets.py'),
+                                     'pix2pix_lib.widgets.encode': ('start_here.html#encode', 'pix2pix_lib/widgets.py'),
+                                     'pix2pix_lib.widgets.explore_wipe': ('start_here.html#explore_wipe', 'pix2pix_lib/widgets.py'),
+                                     'pix2pix_lib.widgets.wipe': ('start_here.html#wipe', 'pix2pix_lib/widgets.py')}}}
