@@ -1,0 +1,153 @@
+"""Lessons in a real JupyterLab, in a real browser: open, run, move a slider, see the picture change."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from browser import open_browser
+from playwright.sync_api import Locator, Page, expect
+
+from pix2pix_lib import data
+
+REPOSITORY = Path(__file__).parents[1]
+MINUTE = 60_000  # Playwright counts in milliseconds
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory) -> Path:
+    """A copy of what the lessons need: JupyterLab saves what it runs, and would change the originals."""
+    data.get("earth", root=REPOSITORY / "data")
+    folder = tmp_path_factory.mktemp("course")
+    for name in ("notebooks", "results"):
+        shutil.copytree(REPOSITORY / name, folder / name)
+    (folder / "data").symlink_to(REPOSITORY / "data")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def lab(course) -> str:
+    """The address of a JupyterLab on the course."""
+    settings = course / "config/lab/user-settings/@jupyterlab/notebook-extension"
+    settings.mkdir(parents=True)
+    # Lab draws only the cells in view unless told otherwise, and a test looks at all of them.
+    tracker = {"windowingMode": "none"}
+    (settings / "tracker.jupyterlab-settings").write_text(json.dumps(tracker))
+    address = f"http://127.0.0.1:{(port := free_port())}"
+    options = ["--no-browser", "--allow-root", f"--port={port}", "--ServerApp.port_retries=0"]
+    options += ["--IdentityProvider.token=", "--LabApp.news_url=", f"--notebook-dir={course}"]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "jupyterlab", *options],
+        env=os.environ | {"JUPYTER_CONFIG_DIR": str(course / "config")},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    wait_for(f"{address}/api/status", server)
+    yield address
+    server.terminate()
+    server.wait(timeout=30)
+
+
+def wait_for(address: str, server: subprocess.Popen) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            urllib.request.urlopen(address, timeout=5)
+            return
+        except OSError:
+            time.sleep(0.3)
+    pytest.fail(f"Nothing answers at {address}.")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with open_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser):
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    yield page
+    page.close()
+
+
+def run_lesson(page: Page, lab: str, lesson: str) -> None:
+    """Open a lesson, clear what is stored, run all cells, and wait until the last one has ended."""
+    page.goto(f"{lab}/lab/tree/notebooks/{lesson}.ipynb?reset")
+    expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible(timeout=MINUTE)
+    run_command(page, "Edit", "Clear Outputs of All Cells")
+    expect(page.locator(".jp-OutputArea-output")).to_have_count(0, timeout=MINUTE)
+    run_command(page, "Run", "Run All Cells")
+    last = page.locator(".jp-CodeCell .jp-InputPrompt").last
+    expect(last).to_have_text(r"[*]:", timeout=MINUTE)
+    expect(last).not_to_have_text(r"[*]:", timeout=4 * MINUTE)
+    assert page.locator("[data-mime-type='application/vnd.jupyter.error']").count() == 0
+
+
+def run_command(page: Page, menu: str, entry: str) -> None:
+    page.get_by_role("menuitem", name=menu, exact=True).click()
+    page.locator(".lm-Menu-itemLabel").filter(has_text=entry).first.click()
+
+
+def explorer(page: Page, label: str) -> Locator:
+    """The explorer that has a control with this label."""
+    boxes = page.locator(".jp-OutputArea-output .widget-vbox")
+    return boxes.filter(has=page.locator(".widget-label", has_text=label)).first
+
+
+# A screenshot would also see the page scroll.
+PIXELS = """async image => {
+    await image.decode();
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
+    canvas.getContext("2d").drawImage(image, 0, 0);
+    return canvas.toDataURL();
+}"""
+
+
+def picture_changes(box: Locator, label: str, seconds: float = 20) -> bool:
+    """Does the picture change when the slider of this label is moved by its keys?"""
+    picture = box.locator("img")
+    before = picture.evaluate(PIXELS)
+    slider = box.locator(".widget-slider").filter(has_text=label)
+    slider.locator(".noUi-handle").first.focus()
+    for _ in range(5):
+        box.page.keyboard.press("ArrowRight")
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if picture.evaluate(PIXELS) != before:
+            return True
+        time.sleep(0.2)
+    return False
+
+
+SLIDERS = {"00_start_here": "line at"}
+
+
+@pytest.mark.parametrize("lesson", SLIDERS)
+def test_a_slider_changes_the_picture(page, lab, lesson):
+    run_lesson(page, lab, lesson)
+    assert picture_changes(explorer(page, SLIDERS[lesson]), SLIDERS[lesson])
+
+
+def test_a_broken_callback_would_be_seen(page, lab, course):
+    """The same look at the same lesson, whose explorer draws once and then never again."""
+    lesson = (course / "notebooks/00_start_here.ipynb").read_text()
+    broken = lesson.replace('control.observe(self.redraw, \\"value\\")', "pass")
+    assert broken != lesson
+    (course / "notebooks/broken.ipynb").write_text(broken)
+    run_lesson(page, lab, "broken")
+    assert not picture_changes(explorer(page, "line at"), "line at", seconds=5)
