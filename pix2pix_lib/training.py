@@ -28,7 +28,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm.auto import tqdm
 
 from . import Pix2PixError, data
-from .augment import denormalise, eval_transform, train_transform
+from .augment import cut_mix, denormalise, eval_transform, train_transform
 from .discriminator import PatchGAN
 from .generator import UNetGenerator, device_name, pick_device, save_generator
 from .objective import GANLoss, discriminator_loss, generator_loss
@@ -98,6 +98,9 @@ class TrainConfig:
     size: int = option(256, "side of the training crops, and of the U-Net's input: a power of two from 64 up")
     load_size: int = option(286, "side that pictures are resized to before the crop")
     mirror: str = option("horizontal", "how every other pair is mirrored", ("horizontal", "diagonal", "none"))
+    zoom: float = option(1.0, "largest random enlargement; 1 is none")
+    rotate: float = option(0.0, "largest random rotation, in degrees either way")
+    cutmix: bool = option(False, "paste a rectangle of one pair of the batch into the next")
     ngf: int = option(64, "width of the generator's first layer")
     ndf: int = option(64, "width of the discriminator's first layer")
     n_layers: int = option(3, "depth of the discriminator; 3 sees patches of 70×70")
@@ -151,6 +154,8 @@ class Trainer:
 # %% ../notebooks/07_training.ipynb #trainer-train
 def train_on(trainer: Trainer, batch: dict) -> dict[str, torch.Tensor]:
     """One `train_step` on a batch from the loader, one step of the schedules; returns the losses."""
+    if trainer.config.cutmix:
+        batch = cut_mix(batch)
     batch = {
         side: batch[side].to(trainer.device, memory_format=torch.channels_last, non_blocking=True)
         for side in ("source", "target")
@@ -370,9 +375,11 @@ def open_run(folder: Path, config: TrainConfig, resume: bool) -> dict | None:
 def open_data(config: TrainConfig) -> tuple[data.PairedImageFolder, data.PairedImageFolder]:
     """The training pairs, augmented, and the pairs that samples are drawn from: val where there is one."""
     root = data.find(config.data)
+    augmentation = train_transform(
+        config.load_size, config.size, config.mirror, config.zoom, config.rotate
+    )
     train_pairs = data.PairedImageFolder(
-        root, "train", config.direction, train_transform(config.load_size, config.size, config.mirror),
-        cache_size=config.load_size, seed=config.seed,
+        root, "train", config.direction, augmentation, cache_size=config.load_size, seed=config.seed
     )
     if len(train_pairs) < config.batch_size:
         raise Pix2PixError(f"{root} has {len(train_pairs)} training pairs, too few for a batch of {config.batch_size}.")

@@ -14,9 +14,11 @@ from playwright.sync_api import Browser, sync_playwright
 def chromium_path() -> str:
     """The system's Chromium; Debian's package is installed when there is none."""
     with FileLock("/tmp/pix2pix-chromium.lock"):  # several test processes may ask at once
-        if (found := find_chromium()) is None and shutil.which("apt-get") and os.geteuid() == 0:
-            for command in (["update"], ["install", "--yes", "--no-install-recommends", "chromium"]):
-                subprocess.run(["apt-get", "-qq", *command], check=True, capture_output=True)
+        found = find_chromium()
+        if found is None and shutil.which("apt-get") and os.geteuid() == 0:
+            for command in ("update", "install --yes --no-install-recommends chromium"):
+                call = ["apt-get", "-qq", *command.split()]
+                subprocess.run(call, check=True, capture_output=True)
             found = find_chromium()
     if found is None:
         pytest.fail("The browser tests need Chromium: install your system's package `chromium`.")

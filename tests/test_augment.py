@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 from pix2pix_lib import Pix2PixError
 from pix2pix_lib.augment import (
     PairTransform,
+    cut_mix,
     denormalise,
     eval_transform,
     normalise,
@@ -144,6 +145,86 @@ def test_crops_of_a_seed_stay_what_they_are():
     # The weights that come with the library were trained on these crops.
     crops = draw(train_transform(mirror="none"), 4)[:, :2].tolist()
     assert crops == [[26, 23], [4, 26], [29, 29], [7, 16]]
+
+
+# Zoom, rotation and CutMix
+
+
+def test_zoom_and_rotation_move_both_pictures_alike():
+    transform, picture = train_transform(zoom=1.5, rotate=20), coordinate_picture()
+    for seed in range(50):
+        source, target = transform(picture, picture.copy(), seed=seed)
+        assert torch.equal(source, target), f"seed {seed}"
+
+
+def test_zoom_enlarges_from_one_to_its_limit():
+    ramp = np.arange(286, dtype=np.uint8)[None, :, None] // 2 * np.ones((286, 1, 3), np.uint8)
+    widths = []  # of a step of 128 columns of the original, in columns of the crop
+    for seed in range(300):
+        row = denormalise(train_transform(mirror="none", zoom=1.5)(ramp, ramp, seed=seed)[0])[128]
+        middle = row[64:192, 0].astype(float)
+        widths.append(64 / (middle[-1] - middle[0] + 1e-9))
+    assert 0.97 < min(widths) < 1.06 and 1.44 < max(widths) < 1.56
+    assert 1.2 < np.mean(widths) < 1.3
+
+
+def test_rotation_turns_both_ways_up_to_its_limit():
+    rows = np.indices((286, 286))[0] // 2
+    ramp = np.repeat(rows[..., None], 3, axis=2).astype(np.uint8)  # brighter downwards
+    angles = []
+    for seed in range(300):
+        crop = denormalise(train_transform(mirror="none", rotate=20)(ramp, ramp, seed=seed)[0])
+        centre = crop[64:192, 64:192, 0].astype(float)
+        down, across = np.diff(centre, axis=0).mean(), np.diff(centre, axis=1).mean()
+        angles.append(np.degrees(np.arctan2(across, down)))
+    assert -21 < min(angles) < -18 and 18 < max(angles) < 21
+    assert abs(np.mean(angles)) < 3
+
+
+def test_without_zoom_and_rotation_no_pixel_is_resampled():
+    picture = coordinate_picture()
+    plain = train_transform()(picture, picture, seed=3)
+    assert all(map(torch.equal, plain, train_transform(zoom=1, rotate=0)(picture, picture, seed=3)))
+
+
+def test_zoom_below_one_is_refused():
+    with pytest.raises(Pix2PixError, match="zoom is 1 .none. or more, not 0.5"):
+        train_transform(zoom=0.5)
+
+
+def numbered_batch(count: int = 3) -> dict:
+    """Pair k is k everywhere; its target is k + 100."""
+    numbers = torch.arange(count).float().view(-1, 1, 1, 1).expand(count, 3, 32, 48).clone()
+    return {"source": numbers, "target": numbers + 100, "name": [str(k) for k in range(count)]}
+
+
+def test_cut_mix_pastes_one_rectangle_of_the_next_pair_into_both_pictures():
+    torch.manual_seed(0)
+    shares = []
+    for _ in range(200):
+        batch = numbered_batch()
+        mixed = cut_mix(batch)
+        assert torch.equal(mixed["target"], mixed["source"] + 100)
+        foreign = mixed["source"] != batch["source"]  # (3, 3, 32, 48)
+        assert (foreign == foreign[:1, :1]).all()  # the same rectangle in every pair and channel
+        rows, columns = foreign[0, 0].any(1), foreign[0, 0].any(0)
+        assert torch.equal(foreign[0, 0], rows[:, None] & columns[None, :])
+        pasted = mixed["source"][foreign] - batch["source"][foreign]
+        assert set(pasted.tolist()) <= {-1.0, 2.0}  # the pair before, and the last for the first
+        shares.append(foreign[0, 0].float().mean().item())
+    assert min(shares) < 0.02 and max(shares) > 0.5
+    assert 0.07 < np.mean(shares) < 0.16  # a third of either side
+
+
+def test_cut_mix_leaves_its_input_and_a_single_pair_alone():
+    batch = numbered_batch()
+    cut_mix(batch)
+    assert torch.equal(batch["source"], numbered_batch()["source"])
+    single = numbered_batch(1)
+    assert torch.equal(cut_mix(single)["source"], single["source"])
+
+
+# Room
 
 
 def test_a_crop_needs_room():

@@ -1,4 +1,4 @@
-"""Lessons in a real JupyterLab, in a real browser: open, run, move a slider, see the picture change."""
+"""Lessons in a real JupyterLab, in a real browser: run, move a slider, see the picture change."""
 
 import json
 import os
@@ -28,7 +28,7 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory) -> Path:
-    """A copy of what the lessons need: JupyterLab saves what it runs, and would change the originals."""
+    """A copy of what the lessons need: JupyterLab saves what it runs."""
     data.get("earth", root=REPOSITORY / "data")
     folder = tmp_path_factory.mktemp("course")
     for name in ("notebooks", "results"):

@@ -146,10 +146,13 @@ def test_a_run_leaves_what_the_next_command_needs(config, tmp_path):
         assert grid.size == (3 * 64, 2 * 64)
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_a_killed_run_resumes_to_the_same_bits(config, tmp_path, precision):
+VARIETY = {"batch_size": 2, "epochs": 16, "zoom": 1.5, "rotate": 20.0, "cutmix": True}
+
+
+@pytest.mark.parametrize("change", [{}, {"precision": "bf16"}, VARIETY], ids=str)
+def test_a_killed_run_resumes_to_the_same_bits(config, tmp_path, change):
     """`kill -9` falls wherever it falls; the steps since the last checkpoint are done again."""
-    config = dataclasses.replace(config, epochs=8, precision=precision)
+    config = dataclasses.replace(config, **{"epochs": 8} | change)
     unbroken = fit(dataclasses.replace(config, out=str(tmp_path / "unbroken")))
     broken = tmp_path / "broken"
     process = start(dataclasses.replace(config, out=str(broken)))
@@ -186,7 +189,7 @@ def start(config: TrainConfig) -> subprocess.Popen:
 
 def wait_for(path, process, lines: int = 0) -> None:
     """Until a file is there (with so many lines), or the process has ended without it."""
-    for _ in range(1200):
+    for _ in range(6000):
         if path.exists() and (not lines or len(path.read_text().splitlines()) >= lines):
             return
         assert process.poll() is None, process.communicate()
@@ -289,6 +292,7 @@ def test_a_full_disk_keeps_the_last_good_checkpoint(config, half_done):
         ({"device": "toaster"}, "'toaster' cannot be used"),
         ({"size": 100, "load_size": 100}, "power of two from 64 up"),
         ({"load_size": 32}, "load_size 32 is smaller"),
+        ({"zoom": 0.5}, "zoom is 1 .none. or more"),
         ({"gan_mode": "wasserstein"}, "'vanilla', 'lsgan' or 'hinge'"),
     ],
 )
