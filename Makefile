@@ -29,8 +29,10 @@ test: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/python -m pytest
 
+# nbdev writes pyproject.toml anew, with the same content: no reason to install everything again.
 export: $(READY)
 	$(BIN)/nbdev-export
+	@touch $(READY)
 
 # One after the other, in the course's order: each runs top to bottom in a fresh kernel.
 notebooks: export

@@ -2,9 +2,10 @@
 
 # %% auto #0
 __all__ = ['STATEFUL', 'LOSSES', 'FREE_TO_CHANGE', 'train_step', 'descend', 'learning_rate_factor', 'adam_with_schedule',
-           'option', 'TrainConfig', 'read_config', 'Trainer', 'train_on', 'checkpoint_state', 'restore_state',
-           'save_checkpoint', 'run_card', 'batches', 'leave_signals_alone', 'sample_grid', 'RunLog', 'run_steps',
-           'check_losses', 'check_weights', 'stop_signals', 'open_run', 'open_data', 'fit']
+           'option', 'PairConfig', 'TrainConfig', 'read_config', 'Trainer', 'train_on', 'stateful_parts',
+           'checkpoint_state', 'restore_state', 'save_checkpoint', 'run_card', 'batches', 'leave_signals_alone',
+           'sample_grid', 'RunLog', 'run_steps', 'check_losses', 'check_weights', 'stop_signals', 'open_run',
+           'open_data', 'fit']
 
 # %% ../notebooks/07_training.ipynb #imports
 import csv
@@ -23,6 +24,7 @@ import numpy as np
 import tomli_w
 import torch
 from PIL import Image
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Subset
 from torch.utils.tensorboard import SummaryWriter
 from tqdm.auto import tqdm
@@ -85,22 +87,28 @@ def option(default, help: str, choices: tuple | None = None):
     """A field of `TrainConfig` with the help text that the command line shows."""
     return field(default=default, metadata={"help": help, "choices": choices})
 
-# %% ../notebooks/07_training.ipynb #config
+
 @dataclass(frozen=True)
-class TrainConfig:
-    """Everything that decides what a run does; the defaults are the paper's (appendix 6.2)."""
+class PairConfig:
+    """Which pairs a run learns from, and in how many versions it sees them."""
 
     data: str = option("earth", "data set: a name that `pix2pix data list` shows, or a folder of pairs")
     direction: str = option("AtoB", "which half is translated into which", ("AtoB", "BtoA"))
-    out: str = option("runs/latest", "folder of the run")
-    epochs: int = option(200, "passes over the training pairs; the learning rate falls over the second half")
-    batch_size: int = option(1, "pairs a step")
     size: int = option(256, "side of the training crops, and of the U-Net's input: a power of two from 64 up")
     load_size: int = option(286, "side that pictures are resized to before the crop")
     mirror: str = option("horizontal", "how every other pair is mirrored", ("horizontal", "diagonal", "none"))
     zoom: float = option(1.0, "largest random enlargement; 1 is none")
     rotate: float = option(0.0, "largest random rotation, in degrees either way")
     cutmix: bool = option(False, "paste a rectangle of one pair of the batch into the next")
+
+# %% ../notebooks/07_training.ipynb #config
+@dataclass(frozen=True)
+class TrainConfig(PairConfig):
+    """Everything that decides what a run does; the defaults are the paper's (appendix 6.2)."""
+
+    out: str = option("runs/latest", "folder of the run")
+    epochs: int = option(200, "passes over the training pairs; the learning rate falls over the second half")
+    batch_size: int = option(1, "pairs a step")
     ngf: int = option(64, "width of the generator's first layer")
     ndf: int = option(64, "width of the discriminator's first layer")
     n_layers: int = option(3, "depth of the discriminator; 3 sees patches of 70×70")
@@ -109,6 +117,7 @@ class TrainConfig:
     gan_mode: str = option("vanilla", "adversarial loss", ("vanilla", "lsgan", "hinge"))
     lambda_l1: float = option(100.0, "weight of the L1 loss")
     learning_rate: float = option(2e-4, "of both Adam optimisers")
+    ema: float = option(0.0, "decay of the running mean of the generator that is drawn with and saved; 0 is none")
     precision: str = option("fp32", "arithmetic of the convolutions", ("fp32", "bf16"))
     compile: bool = option(False, "compile both networks with torch.compile")
     workers: int = option(2, "processes that read pictures; 0 reads in the training process")
@@ -134,7 +143,7 @@ def read_config(path: str | Path) -> dict:
 
 # %% ../notebooks/07_training.ipynb #trainer
 class Trainer:
-    """All that a run carries from step to step: two networks, two optimisers, two schedules, a count."""
+    """All that a run carries from step to step; `average` is None without `ema`."""
 
     def __init__(self, config: TrainConfig, total_steps: int):
         self.config, self.step, self.total_steps = config, 0, total_steps
@@ -142,14 +151,24 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.generator = UNetGenerator(ngf=config.ngf, size=config.size, norm=config.norm, up=config.up)
         self.discriminator = PatchGAN(ndf=config.ndf, n_layers=config.n_layers, norm=config.norm)
-        for network in (self.generator, self.discriminator):
+        networks = (self.generator, self.discriminator)
+        for network in networks:
             network.to(self.device, memory_format=torch.channels_last)
-            if config.compile:
+        self.average = AveragedModel(
+            self.generator, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=True
+        ) if config.ema else None
+        if config.compile:
+            for network in networks:
                 network.compile()
         rate = config.learning_rate
         self.optimizer_g, self.schedule_g = adam_with_schedule(self.generator, rate, total_steps)
         self.optimizer_d, self.schedule_d = adam_with_schedule(self.discriminator, rate, total_steps)
         self.gan_loss = GANLoss(config.gan_mode)
+
+    @property
+    def best_generator(self) -> UNetGenerator:
+        """The one to draw with: the running mean where there is one, else the generator in training."""
+        return self.average.module if self.average else self.generator
 
 # %% ../notebooks/07_training.ipynb #trainer-train
 def train_on(trainer: Trainer, batch: dict) -> dict[str, torch.Tensor]:
@@ -164,18 +183,25 @@ def train_on(trainer: Trainer, batch: dict) -> dict[str, torch.Tensor]:
         trainer.generator, trainer.discriminator, trainer.optimizer_g, trainer.optimizer_d, batch,
         trainer.gan_loss, trainer.config.lambda_l1, trainer.config.precision,
     )
+    if trainer.average:
+        trainer.average.update_parameters(trainer.generator)
     trainer.schedule_g.step()
     trainer.schedule_d.step()
     trainer.step += 1
     return losses
 
 # %% ../notebooks/07_training.ipynb #state
-STATEFUL = ("generator", "discriminator", "optimizer_g", "optimizer_d", "schedule_g", "schedule_d")
+STATEFUL = ("generator", "discriminator", "optimizer_g", "optimizer_d", "schedule_g", "schedule_d", "average")
+
+
+def stateful_parts(trainer: Trainer) -> dict:
+    """Name → part of a trainer with a state of its own."""
+    return {name: part for name in STATEFUL if (part := getattr(trainer, name)) is not None}
 
 
 def checkpoint_state(trainer: Trainer) -> dict:
     """Everything that an unbroken run would have carried on with, random states included."""
-    state = {name: getattr(trainer, name).state_dict() for name in STATEFUL}
+    state = {name: part.state_dict() for name, part in stateful_parts(trainer).items()}
     state |= {"step": trainer.step, "config": asdict(trainer.config), "random": torch.get_rng_state()}
     if trainer.device.type == "cuda":
         state["random_cuda"] = torch.cuda.get_rng_state()
@@ -184,8 +210,8 @@ def checkpoint_state(trainer: Trainer) -> dict:
 
 def restore_state(trainer: Trainer, state: dict) -> None:
     """Put `checkpoint_state` back into a trainer of the same config."""
-    for name in STATEFUL:
-        getattr(trainer, name).load_state_dict(state[name])
+    for name, part in stateful_parts(trainer).items():
+        part.load_state_dict(state[name])
     trainer.step = state["step"]
     torch.set_rng_state(state["random"])
     if trainer.device.type == "cuda" and "random_cuda" in state:
@@ -200,7 +226,7 @@ def save_checkpoint(trainer: Trainer, pairs: int) -> None:
     try:
         torch.save(checkpoint_state(trainer), partial)
         os.replace(partial, folder / "checkpoint.pt")
-        save_generator(trainer.generator, folder / "generator.safetensors", run_card(trainer, pairs))
+        save_generator(trainer.best_generator, folder / "generator.safetensors", run_card(trainer, pairs))
     except (OSError, RuntimeError) as error:
         partial.unlink(missing_ok=True)
         raise Pix2PixError(
@@ -243,15 +269,15 @@ def leave_signals_alone(worker: int) -> None:
 def sample_grid(trainer: Trainer, dataset: data.PairedImageFolder, count: int = 4) -> Image.Image:
     """Rows of source, translation and target for `count` pairs spread over a data set."""
     indices = np.linspace(0, len(dataset) - 1, min(count, len(dataset))).round().astype(int)
-    trainer.generator.eval()
+    generator = trainer.best_generator.eval()
     rows = []
     for index in indices:
         pair = dataset[index]
         with torch.no_grad():
-            fake_target = trainer.generator(pair["source"][None].to(trainer.device))[0]
+            fake_target = generator(pair["source"][None].to(trainer.device))[0]
         pictures = [denormalise(tensor) for tensor in (pair["source"], fake_target, pair["target"])]
         rows.append(np.concatenate(pictures, axis=1))
-    trainer.generator.train()
+    trainer.generator.train()  # drawing with it has put it into evaluation mode
     return Image.fromarray(np.concatenate(rows))
 
 # %% ../notebooks/07_training.ipynb #log

@@ -54,7 +54,9 @@ def config(six_pairs, tmp_path) -> TrainConfig:
 
 
 def generator_bits(folder) -> dict:
-    return torch.load(folder / "checkpoint.pt", weights_only=True)["generator"]
+    """The weights in training, and with `ema` their running mean."""
+    state = torch.load(folder / "checkpoint.pt", weights_only=True)
+    return state["generator"] | state.get("average", {})
 
 
 def assert_same_run(one, other) -> None:
@@ -146,7 +148,14 @@ def test_a_run_leaves_what_the_next_command_needs(config, tmp_path):
         assert grid.size == (3 * 64, 2 * 64)
 
 
-VARIETY = {"batch_size": 2, "epochs": 16, "zoom": 1.5, "rotate": 20.0, "cutmix": True}
+VARIETY = {
+    "batch_size": 2,
+    "epochs": 16,
+    "zoom": 1.5,
+    "rotate": 20.0,
+    "cutmix": True,
+    "ema": 0.9,
+}
 
 
 @pytest.mark.parametrize("change", [{}, {"precision": "bf16"}, VARIETY], ids=str)
@@ -205,8 +214,33 @@ def test_workers_do_not_change_the_result(config, tmp_path):
     assert_same_run(*folders)
 
 
+def test_the_running_mean_is_saved_and_leaves_training_alone(config):
+    """Every step moves the mean a tenth of the way to the generator."""
+    stream = list(batches(open_data(config)[0], config, 0, torch.device("cpu")))
+    plain = Trainer(config, len(stream))
+    expected = None
+    for batch in stream:
+        train_on(plain, batch)
+        now = [weight.detach().clone() for weight in plain.generator.parameters()]
+        means = zip(expected or now, now, strict=True)
+        expected = [0.9 * mean + 0.1 * new for mean, new in means]
+    averaged = Trainer(dataclasses.replace(config, ema=0.9), len(stream))
+    for batch in stream:
+        train_on(averaged, batch)
+    for network in ("generator", "discriminator"):
+        both = (getattr(trainer, network).parameters() for trainer in (averaged, plain))
+        assert all(torch.equal(a, b) for a, b in zip(*both, strict=True))
+    Path(config.out).mkdir()
+    save_checkpoint(averaged, pairs=6)
+    saved, _ = load_generator(Path(config.out) / "generator.safetensors")
+    for weight, mean, last in zip(saved.parameters(), expected, now, strict=True):
+        assert torch.allclose(weight, mean, atol=1e-3)  # half precision
+        assert not torch.equal(weight.half(), last.half())
+
+
 def test_nothing_may_be_missing_from_a_checkpoint(config):
     """Six steps, a restart that forgets one part, six more: only the whole state will do."""
+    config = dataclasses.replace(config, ema=0.9)
     train_pairs, _ = open_data(config)
     stream = list(batches(train_pairs, config, 0, torch.device("cpu")))
 
@@ -220,7 +254,8 @@ def test_nothing_may_be_missing_from_a_checkpoint(config):
         restore_state(trainer, state if forget is None else state | {forget: fresh[forget]})
         for batch in stream[6:]:
             train_on(trainer, batch)
-        return torch.cat([weight.flatten() for weight in trainer.generator.parameters()])
+        both = (*trainer.generator.parameters(), *trainer.best_generator.parameters())
+        return torch.cat([weight.detach().flatten() for weight in both])
 
     whole = run()
     assert torch.equal(whole, run())
@@ -230,6 +265,7 @@ def test_nothing_may_be_missing_from_a_checkpoint(config):
         "optimizer_g",
         "optimizer_d",
         "schedule_g",
+        "average",
         "random",
     ):
         assert not torch.equal(whole, run(forget=part)), part
