@@ -60,7 +60,7 @@ def to_8_bits(levels: np.ndarray) -> np.ndarray:
         levels = levels >> (8 if levels.max() < 2**16 else 23)
     return np.clip(levels, 0, 255).astype(np.uint8)
 
-# %% ../notebooks/01_dataset_inspection.ipynb #read-picture
+# %% ../notebooks/01_dataset_inspection.ipynb #split-pair
 def read_picture(path: Path) -> Image.Image:
     """Read a picture file as 8-bit RGB; an unreadable one raises `Pix2PixError` with its name."""
     try:
@@ -73,7 +73,7 @@ def read_picture(path: Path) -> Image.Image:
     except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as error:
         raise Pix2PixError(f"{path} cannot be read as a picture: {error}.") from None
 
-# %% ../notebooks/01_dataset_inspection.ipynb #split-pair
+
 def split_pair(picture: Image.Image) -> tuple[Image.Image, Image.Image]:
     """Cut a picture of size (2w, h) into its halves A (left) and B (right), each (w, h)."""
     width, height = picture.size
@@ -81,8 +81,7 @@ def split_pair(picture: Image.Image) -> tuple[Image.Image, Image.Image]:
         raise Pix2PixError(
             f"A pair lies side by side, so its width is even; this picture is {width}×{height}."
         )
-    half = width // 2
-    return picture.crop((0, 0, half, height)), picture.crop((half, 0, width, height))
+    return picture.crop((0, 0, width // 2, height)), picture.crop((width // 2, 0, width, height))
 
 
 def join_pair(a: Image.Image, b: Image.Image) -> Image.Image:

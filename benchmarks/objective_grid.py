@@ -1,0 +1,132 @@
+"""Train one small pix2pix under six objectives and keep what each of them draws.
+
+From the adversarial loss alone (λ = 0) over growing weights λ of L1 to L1 alone; all else is the
+same: first weights, pairs, their order and their jitter. Lesson 6 shows what is written here:
+
+    sheet.jpg   a row for each of a few validation pairs: source, a translation by each, target
+    grid.json   settings, scores of each objective on the validation split, device and date
+
+Prints the scores of each objective as one JSON line. About five minutes on one processor core.
+"""
+
+import argparse
+import datetime
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.nn import functional as F
+from torch.utils.data import DataLoader
+from tqdm.auto import tqdm
+
+from pix2pix_lib import Pix2PixError, data
+from pix2pix_lib.augment import denormalise, eval_transform, train_transform
+from pix2pix_lib.evaluation import Tally
+from pix2pix_lib.generator import device_name
+from pix2pix_lib.training import FREE_TO_CHANGE, TrainConfig, Trainer, batches, descend, train_on
+
+RESULTS = Path(__file__).parents[1] / "results" / "objective_grid"
+CONFIG = TrainConfig(
+    size=128, load_size=286, mirror="diagonal", ngf=16, ndf=16, epochs=1, learning_rate=5e-4,
+    workers=0,
+)
+OBJECTIVES = {  # name: λ, the weight of L1 beside the adversarial loss; None: L1 alone
+    "GAN alone": 0, "GAN + 1·L1": 1, "GAN + 10·L1": 10, "GAN + 100·L1": 100,
+    "GAN + 1000·L1": 1000, "L1 alone": None,
+}
+VARIED = {"lambda_l1", "log_every"}  # by the grid itself; and of no effect
+SHOWN = 6  # validation pairs on the sheet, spread over the split
+
+
+def train_on_l1(trainer: Trainer, batch: dict) -> None:
+    """What `train_on` does, without a discriminator."""
+    descend(trainer.optimizer_g, F.l1_loss(trainer.generator(batch["source"]), batch["target"]))
+    trainer.schedule_g.step()
+
+
+def train(config: TrainConfig, lambda_l1: float | None, pairs: data.PairedImageFolder) -> Trainer:
+    """A trainer after all its steps."""
+    alone = lambda_l1 is None
+    total_steps = config.epochs * (len(pairs) // config.batch_size)
+    trainer = Trainer(replace(config, lambda_l1=float(lambda_l1 or 0)), total_steps)
+    step = train_on_l1 if alone else train_on
+    for batch in tqdm(batches(pairs, config, 0, trainer.device), total=total_steps, unit="step"):
+        step(trainer, {side: batch[side].to(trainer.device) for side in ("source", "target")})
+    return trainer
+
+
+@torch.inference_mode()
+def translate(trainer: Trainer, pairs: data.PairedImageFolder) -> tuple[dict, torch.Tensor]:
+    """Scores on all pairs, and the translations (SHOWN, 3, size, size) of those on the sheet."""
+    trainer.generator.eval()
+    tally, translations = Tally(), []
+    for batch in DataLoader(pairs, batch_size=8):
+        fake_target = trainer.generator(batch["source"].to(trainer.device)).cpu()
+        tally.add(fake_target, batch["target"])
+        translations.append(fake_target)
+    return tally.scores(), torch.cat(translations)[shown(pairs)]
+
+
+def shown(pairs: data.PairedImageFolder) -> list[int]:
+    """The indices of the pairs on the sheet."""
+    return np.linspace(0, len(pairs) - 1, SHOWN + 2).round().astype(int).tolist()[1:-1]
+
+
+def write_sheet(columns: list[torch.Tensor], path: Path) -> None:
+    """Columns of pictures, each (SHOWN, 3, size, size) in [-1, 1], as one JPEG."""
+    rows = torch.cat([torch.cat(list(column), dim=1) for column in columns], dim=2)
+    Image.fromarray(denormalise(rows)).save(path, quality=88)
+
+
+def make_grid(config: TrainConfig, out: Path) -> None:
+    """Train and score every objective, print its scores, then write the sheet and `grid.json`."""
+    folder, geometry = data.find(config.data), (config.load_size, config.size)
+    transform = train_transform(*geometry, config.mirror)
+    train_pairs = data.PairedImageFolder(
+        folder, "train", config.direction, transform, config.load_size, config.seed
+    )
+    val_pairs = data.PairedImageFolder(
+        folder, "val", config.direction, eval_transform(config.size, config.load_size)
+    )
+    examples = [val_pairs[index] for index in shown(val_pairs)]
+    columns, objectives = [torch.stack([pair["source"] for pair in examples])], []
+    for name, lambda_l1 in OBJECTIVES.items():
+        trainer = train(config, lambda_l1, train_pairs)
+        scores, translations = translate(trainer, val_pairs)
+        columns.append(translations)
+        objectives.append({"name": name, "lambda_l1": lambda_l1, "scores": scores})
+        print(json.dumps(objectives[-1], ensure_ascii=False), flush=True)
+    columns.append(torch.stack([pair["target"] for pair in examples]))
+
+    settings = asdict(replace(config, data=folder.name)).items()
+    grid = {
+        "objectives": objectives, "pairs": [pair["name"] for pair in examples],
+        "steps": trainer.total_steps, "train_pairs": len(train_pairs), "val_pairs": len(val_pairs),
+        "config": {name: value for name, value in settings if name not in FREE_TO_CHANGE | VARIED},
+        "date": datetime.date.today().isoformat(), "device": device_name(trainer.device),
+        "torch": torch.__version__,
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    write_sheet(columns, out / "sheet.jpg")
+    (out / "grid.json").write_text(json.dumps(grid, indent=1, ensure_ascii=False) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", default="earth", help="data set or folder (default: earth)")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=CONFIG.epochs, help="default: %(default)s")
+    arguments = parser.parse_args()
+    try:
+        make_grid(replace(CONFIG, data=arguments.data, epochs=arguments.epochs), arguments.out)
+    except Pix2PixError as error:
+        parser.exit(1, f"{error}\n")
+
+
+if __name__ == "__main__":
+    main()
