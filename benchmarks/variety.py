@@ -1,4 +1,4 @@
-"""What more variety is worth where places are few: a small pix2pix, three ways to augment `earth`.
+"""What more variety is worth where places are few: a small pix2pix, four ways to augment `earth`.
 
 All else is the same: first weights, the order of the pairs, the number of steps. Prints each
 setting's L1 on the places it was trained on and on new ones, and the look-up table's, as one JSON
@@ -21,20 +21,22 @@ from pix2pix_lib.training import TrainConfig, fit
 
 RESULTS = Path(__file__).parents[1] / "results" / "earth_variety.json"
 CONFIG = TrainConfig(
-    size=128, load_size=286, mirror="diagonal", ngf=16, ndf=16, epochs=10, batch_size=4,
+    size=128, load_size=286, mirror="diagonal", ngf=16, ndf=16, epochs=6, batch_size=4,
     learning_rate=5e-4, save_every=10_000, workers=0,
 )
+GEOMETRY, COLOUR = {"zoom": 1.5, "rotate": 20.0}, {"colour_jitter": 0.12, "noise": 0.08}
 SETTINGS = {
     "crop and mirror": {},
-    "+ zoom and rotation": {"zoom": 1.5, "rotate": 20.0},
-    "+ CutMix": {"zoom": 1.5, "rotate": 20.0, "cutmix": True},
+    "+ zoom and rotation": GEOMETRY,
+    "+ CutMix": GEOMETRY | {"cutmix": True},
+    "+ colours and noise": GEOMETRY | COLOUR | {"cutmix": True},
 }
 
 
-def score(config: TrainConfig) -> dict:
+def score(config: TrainConfig, name: str) -> dict:
     """L1 on both splits, of the network trained so and of the look-up table."""
     with tempfile.TemporaryDirectory() as folder:
-        weights = fit(replace(config, out=folder)) / "generator.safetensors"
+        weights = fit(replace(config, out=f"{folder}/{name}")) / "generator.safetensors"
         cards = {split: evaluate(weights, config.data, split) for split in ("train", "val")}
     l1 = {split: card["l1"] for split, card in cards.items()}
     return l1 | {f"lut_{split}": card["lut_l1"] for split, card in cards.items()}
@@ -48,7 +50,7 @@ def main() -> None:
     config = replace(CONFIG, epochs=parser.parse_args().epochs)
     settings = {}
     for name, variety in SETTINGS.items():
-        settings[name] = score(replace(config, **variety))
+        settings[name] = score(replace(config, **variety), name)
         print(json.dumps({name: settings[name]}), flush=True)
     facts = {
         "settings": settings, "epochs": config.epochs, "batch_size": config.batch_size,

@@ -354,3 +354,17 @@ import pix2pix_lib.augment
         [sys.executable, "-c", program], env=clean, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr
+
+
+# Noise
+
+
+def test_noise_is_of_random_strength_up_to_its_limit_and_on_the_source_alone():
+    grey = np.full((286, 286, 3), 128, np.uint8)
+    strengths = []
+    for seed in range(100):
+        source, target = train_transform(noise=0.1)(grey, grey, seed=seed)
+        assert target.unique().numel() == 1
+        strengths.append(source.std().item() / 2)  # [-1, 1] is twice as wide as [0, 1]
+    assert min(strengths) < 0.01 and 0.09 < max(strengths) < 0.105
+    assert 0.04 < np.mean(strengths) < 0.06

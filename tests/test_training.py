@@ -238,6 +238,22 @@ def test_the_running_mean_is_saved_and_leaves_training_alone(config):
         assert not torch.equal(weight.half(), last.half())
 
 
+def test_a_run_can_start_from_trained_weights(config, tmp_path):
+    first = fit(dataclasses.replace(config, out=str(tmp_path / "first"))) / "generator.safetensors"
+    trained, _ = load_generator(first)
+    start = Trainer(dataclasses.replace(config, init=str(first)), total_steps=12).generator
+    fresh = Trainer(config, total_steps=12).generator
+    for weights in zip(*(net.parameters() for net in (trained, start, fresh)), strict=True):
+        assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
+def test_weights_of_another_architecture_are_refused(config):
+    with pytest.raises(Pix2PixError, match="earth_sat2map have .* = .*, and this run .*"):
+        fit(dataclasses.replace(config, init="earth_sat2map"))
+    assert not Path(config.out).exists()
+
+
 def test_nothing_may_be_missing_from_a_checkpoint(config):
     """Six steps, a restart that forgets one part, six more: only the whole state will do."""
     config = dataclasses.replace(config, ema=0.9)
