@@ -97,26 +97,27 @@ def zoom_and_rotate(zoom: float, rotate: float) -> list[A.BasicTransform]:
 # %% ../notebooks/02_augmentation.ipynb #train-transform
 def train_transform(
     load_size: int = 286, crop_size: int = 256, mirror: str = "horizontal",
-    zoom: float = 1.0, rotate: float = 0.0, colour_jitter: float = 0.0,
+    zoom: float = 1.0, rotate: float = 0.0, colour_jitter: float = 0.0, noise: float = 0.0,
 ) -> PairTransform:
     """Random jitter of the paper (appendix 6.2): resize to `load_size`, crop `crop_size`, mirror.
 
     `mirror` turns every other pair round: "horizontal" left to right as in the paper, "diagonal"
     rows for columns, which keeps light from the north-west, "none" not at all. Beyond the paper,
     for sets of few places, `zoom` enlarges by a random factor from 1 up to it and `rotate` turns by
-    up to that many degrees either way. `colour_jitter` in [0, 1] shifts brightness, contrast and
-    saturation of the source by up to that share; the target, which is the answer, keeps its
-    colours. A `load_size` below `crop_size`, a `zoom` below 1 or an unknown `mirror` raises
-    `Pix2PixError`.
+    up to that many degrees either way. The source alone gets shifts of brightness, contrast and
+    saturation by up to `colour_jitter`, a share in [0, 1], and noise of a random strength up to
+    `noise`, a standard deviation as a share of the full range; the target is the answer. A
+    `load_size` below `crop_size`, a `zoom` below 1 or an unknown `mirror` raises `Pix2PixError`.
     """
     if load_size < crop_size:
         raise Pix2PixError(
             f"load_size {load_size} is smaller than crop_size {crop_size}; a crop needs room."
         )
-    crop = A.RandomCrop(crop_size, crop_size)
+    crop, shift = A.RandomCrop(crop_size, crop_size), colour_jitter
     geometry = [resize(load_size), *zoom_and_rotate(zoom, rotate), crop, *mirror_half(mirror)]
-    shift = colour_jitter
-    return PairTransform(geometry, [A.ColorJitter(shift, shift, shift, hue=0, p=1)] if shift else [])
+    colour = [A.ColorJitter(shift, shift, shift, hue=0, p=1)] if shift else []
+    colour += [A.GaussNoise((0, noise), p=1)] if noise else []
+    return PairTransform(geometry, colour)
 
 # %% ../notebooks/02_augmentation.ipynb #eval-transform
 def eval_transform(size: int = 256, load_size: int | None = None) -> PairTransform:

@@ -2,10 +2,10 @@
 
 # %% auto #0
 __all__ = ['STATEFUL', 'LOSSES', 'FREE_TO_CHANGE', 'train_step', 'descend', 'learning_rate_factor', 'adam_with_schedule',
-           'option', 'PairConfig', 'TrainConfig', 'read_config', 'Trainer', 'train_on', 'stateful_parts',
-           'checkpoint_state', 'restore_state', 'save_checkpoint', 'run_card', 'batches', 'leave_signals_alone',
-           'sample_grid', 'RunLog', 'run_steps', 'check_losses', 'check_weights', 'stop_signals', 'open_run',
-           'open_data', 'fit']
+           'option', 'PairConfig', 'TrainConfig', 'read_config', 'build_generator', 'Trainer', 'train_on',
+           'stateful_parts', 'checkpoint_state', 'restore_state', 'save_checkpoint', 'run_card', 'batches',
+           'leave_signals_alone', 'sample_grid', 'RunLog', 'run_steps', 'check_losses', 'check_weights', 'stop_signals',
+           'open_run', 'open_data', 'fit']
 
 # %% ../notebooks/07_training.ipynb #imports
 import csv
@@ -32,7 +32,9 @@ from tqdm.auto import tqdm
 from . import Pix2PixError, data
 from .augment import cut_mix, denormalise, eval_transform, train_transform
 from .discriminator import PatchGAN
-from .generator import UNetGenerator, device_name, pick_device, save_generator
+from pix2pix_lib.generator import (
+    UNetGenerator, device_name, load_generator, pick_device, save_generator
+)
 from .objective import GANLoss, discriminator_loss, generator_loss
 
 # %% ../notebooks/07_training.ipynb #train-step
@@ -99,6 +101,8 @@ class PairConfig:
     mirror: str = option("horizontal", "how every other pair is mirrored", ("horizontal", "diagonal", "none"))
     zoom: float = option(1.0, "largest random enlargement; 1 is none")
     rotate: float = option(0.0, "largest random rotation, in degrees either way")
+    colour_jitter: float = option(0.0, "largest shift of the source's colours, as a share")
+    noise: float = option(0.0, "strongest noise on the source, as a share of the full range")
     cutmix: bool = option(False, "paste a rectangle of one pair of the batch into the next")
 
 # %% ../notebooks/07_training.ipynb #config
@@ -114,6 +118,7 @@ class TrainConfig(PairConfig):
     n_layers: int = option(3, "depth of the discriminator; 3 sees patches of 70×70")
     norm: str = option("instance", "normalisation in both networks", ("instance", "batch", "none"))
     up: str = option("transpose", "how the decoder doubles its size", ("transpose", "resize"))
+    init: str = option("", "weights that the generator starts from, a bundled name or a file; empty: random ones")
     gan_mode: str = option("vanilla", "adversarial loss", ("vanilla", "lsgan", "hinge"))
     lambda_l1: float = option(100.0, "weight of the L1 loss")
     learning_rate: float = option(2e-4, "of both Adam optimisers")
@@ -141,6 +146,22 @@ def read_config(path: str | Path) -> dict:
         raise Pix2PixError(f"{path}: unknown setting {unknown[0]!r}; known are {', '.join(sorted(known))}.")
     return settings
 
+# %% ../notebooks/07_training.ipynb #build-generator
+def build_generator(config: TrainConfig) -> UNetGenerator:
+    """The generator to train: new, or the one in `config.init`, whose architecture must be the same."""
+    settings = {name: getattr(config, name) for name in ("ngf", "size", "norm", "up")}
+    generator = UNetGenerator(**settings)
+    if config.init:
+        trained, _ = load_generator(config.init)
+        for name, value in generator.config.items():
+            if trained.config[name] != value:
+                raise Pix2PixError(
+                    f"The weights {config.init} have {name} = {trained.config[name]!r}, "
+                    f"and this run {value!r}: give both the same."
+                )
+        generator.load_state_dict(trained.state_dict())
+    return generator
+
 # %% ../notebooks/07_training.ipynb #trainer
 class Trainer:
     """All that a run carries from step to step; `average` is None without `ema`."""
@@ -149,7 +170,7 @@ class Trainer:
         self.config, self.step, self.total_steps = config, 0, total_steps
         self.device = pick_device(config.device)
         torch.manual_seed(config.seed)
-        self.generator = UNetGenerator(ngf=config.ngf, size=config.size, norm=config.norm, up=config.up)
+        self.generator = build_generator(config)
         self.discriminator = PatchGAN(ndf=config.ndf, n_layers=config.n_layers, norm=config.norm)
         networks = (self.generator, self.discriminator)
         for network in networks:
@@ -402,7 +423,8 @@ def open_data(config: TrainConfig) -> tuple[data.PairedImageFolder, data.PairedI
     """The training pairs, augmented, and the pairs that samples are drawn from: val where there is one."""
     root = data.find(config.data)
     augmentation = train_transform(
-        config.load_size, config.size, config.mirror, config.zoom, config.rotate
+        config.load_size, config.size, config.mirror, config.zoom, config.rotate,
+        config.colour_jitter, config.noise,
     )
     train_pairs = data.PairedImageFolder(
         root, "train", config.direction, augmentation, cache_size=config.load_size, seed=config.seed
@@ -422,9 +444,8 @@ def fit(config: TrainConfig, resume: bool = False) -> Path:
     """
     folder = Path(config.out)
     train_pairs, sample_pairs = open_data(config)
-    state = open_run(folder, config, resume)
     trainer = Trainer(config, total_steps=config.epochs * (len(train_pairs) // config.batch_size))
-    if state is not None:
+    if (state := open_run(folder, config, resume)) is not None:
         restore_state(trainer, state)
     try:
         run_steps(trainer, train_pairs, sample_pairs)
