@@ -55,8 +55,9 @@ def transposed_reads(kernel: int, stride: int, padding: int, dilation: int = 1) 
 
 # %% ../notebooks/05_receptive_field.ipynb #resize-reads
 def nearest_reads(rate: Fraction) -> Reads:
-    """Resizing to the nearest: unit ⌊out · rate⌋ alone."""
-    return Reads(lambda out: out[:, None] * rate.numerator // rate.denominator, rate)
+    """Resizing to the nearest: unit ⌊out · rate⌋ alone, calculated in float32 as PyTorch does."""
+    rounded = np.float32(rate.numerator / rate.denominator)
+    return Reads(lambda out: np.floor(out[:, None].astype("f4") * rounded).astype(int), rate)
 
 
 def linear_reads(rate: Fraction) -> Reads:
@@ -218,7 +219,8 @@ def read_plane(source: torch.Tensor, grid: tuple[int, int]) -> ReceptiveField:
 
 def both(value: int | tuple[int, ...]) -> tuple[int, int]:
     """PyTorch's habit: one number stands for rows and columns alike."""
-    return tuple(value) * (2 // len(value)) if isinstance(value, (tuple, list)) else (value, value)
+    pair = tuple(value) if isinstance(value, (tuple, list)) else (value,)
+    return pair * 2 if len(pair) == 1 else pair
 
 # %% ../notebooks/05_receptive_field.ipynb #rules-windows
 def windows(result, source, kernel, stride, padding, dilation, reads=convolution_reads):
@@ -266,14 +268,17 @@ def resize(result, source, size=None, scale_factor=None, mode="nearest", *_, **o
         raise NotImplementedError(", ".join(map(str, [mode, *filter(options.get, options)])))
     rates = [Fraction(*pair) for pair in zip(source.shape[-2:], result.shape[-2:], strict=True)]
     if scale_factor is not None:
-        rates = [1 / Fraction(factor).limit_denominator(10_000) for factor in both(scale_factor)]
+        factors = [Fraction(factor).limit_denominator(10_000) for factor in both(scale_factor)]
+        copied = (1, Fraction(1, 2)) if mode == "nearest" else (1,)  # PyTorch does, by the sizes
+        rates = [r if r in copied else 1 / f for r, f in zip(rates, factors, strict=True)]
     reads = nearest_reads if mode == "nearest" else linear_reads
     return read(result, source, [reads(rate) for rate in rates])
 
 
-@rule("add", "radd", "sub", "rsub", "mul", "rmul", "div", "truediv")
+@rule("add", "radd", "sub", "rsub", "mul", "rmul", "div", "rdiv", "truediv")
 def arithmetic(result, *operands, **options):
-    axes = zip(*(tensor.field.axes for tensor in operands if hasattr(tensor, "field")), strict=True)
+    fields = (t.field for t in [*operands, *options.values()] if hasattr(t, "field"))
+    axes = zip(*(found.axes for found in fields), strict=True)
     return ReceptiveField(tuple(join_axes(axis) for axis in axes))
 
 # %% ../notebooks/05_receptive_field.ipynb #rules-shape
@@ -291,7 +296,9 @@ def splitting(result, source, parts, dim=0):
 
 @rule("flatten", "view", "reshape", "transpose")
 def reshaping(result, source, *shape, **options):
-    if result.ndim > 2 and tuple(result.shape[-2:]) == source.field.grid:  # only channels moved
+    grid = tuple(result.shape[-2:])
+    kept = grid == (1, 1) or result.stride()[-2:] == source.stride()[-2:]
+    if result.ndim > 2 and grid == source.field.grid and kept:  # only channels moved
         return source.field
     if result.ndim == 2:  # a vector: what follows may read every unit
         return read_plane(source, (1, 1))
@@ -300,7 +307,7 @@ def reshaping(result, source, *shape, **options):
 
 @rule("mean", "linear")
 def every_unit(result, source, *_, **options):
-    if result.numel() // result.shape[:2].numel() > 1:
+    if result.ndim == 3 or result.numel() // result.shape[:2].numel() > 1:
         raise NotImplementedError("on a part of the dimensions")
     return read_plane(source, (1, 1))
 
@@ -311,15 +318,15 @@ ACTIVATIONS = frozenset([
 ])
 COPIES = frozenset(["clone", "contiguous"])
 NORMS = {  # the dimensions that a norm takes its means over, from its arguments
-    "batch_norm": lambda source, mean=None, *_, **options: (0, 2, 3) if mean is None else (),
-    "instance_norm": lambda source, mean=None, *_, **options: (2, 3) if mean is None else (),
-    "group_norm": lambda source, *_, **options: (1, 2, 3),
+    "batch_norm": lambda *_, training=False, **options: (0, 2, 3) if training else (),
+    "instance_norm": lambda *_, use_input_stats=True, **options: (2, 3) if use_input_stats else (),
+    "group_norm": lambda *_, **options: (1, 2, 3),
 }
 
 
 def plain_name(function: Callable) -> str:
-    """`add` for `torch.add`, `Tensor.add_` and `Tensor.__add__`."""
-    return function.__name__.strip("_")
+    """`add` for `torch.add`, `Tensor.add_` and `Tensor.__add__`; `mT` for reading `Tensor.mT`."""
+    return (function.__self__ if function.__name__ == "__get__" else function).__name__.strip("_")
 
 
 def input_first(args: tuple, kwargs: dict | None) -> tuple[tuple, dict]:
@@ -345,26 +352,26 @@ class Trace(TorchFunctionMode):
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         args, kwargs = input_first(args, kwargs)
-        result = function(*args, **kwargs)
-        results = list(tensors_in(result))
-        if results and any(hasattr(t, "field") for t in tensors_in([args, *kwargs.values()])):
-            found = self.follow(plain_name(function), result, args, kwargs)
-            for tensor in results:
+        result, name = function(*args, **kwargs), plain_name(function)
+        sources = [t for t in tensors_in([args, *kwargs.values()]) if hasattr(t, "field")]
+        if sources and ([*tensors_in(result)] or name == "setitem"):  # which returns nothing
+            found = self.follow(name, result, args, kwargs, several=len(sources) > 1)
+            for tensor in tensors_in(result):
                 tensor.field = found
         return result
 
-    def follow(self, name: str, result: torch.Tensor, args: tuple, kwargs: dict) -> ReceptiveField:
+    def follow(self, name, result, args, kwargs, several: bool) -> ReceptiveField:
         try:
+            alone = name in ACTIVATIONS | COPIES | NORMS.keys()
+            if several and (alone or RULES[name] in (convolution, transposed_convolution)):
+                raise NotImplementedError("with weights or limits that depend on the picture")
             if name in NORMS and NORMS[name](*args, **kwargs) and self.norms:
                 return read_plane(args[0], args[0].field.grid)
-            alone = name in ACTIVATIONS | COPIES | NORMS.keys()
             return args[0].field if alone else RULES[name](result, *args, **kwargs)
         except (KeyError, NotImplementedError, AttributeError, TypeError) as error:
-            known = f", used in this way ({error})" if name in RULES else ""
-            raise Pix2PixError(
-                f"theoretical has no rule for {name!r}{known}, in layer {self.stack[-1]!r}: "
-                "add one to RULES, or ask measured."
-            ) from None
+            known = "" if type(error) is KeyError else f", used in this way ({error})"
+            what = f"theoretical has no rule for {name!r}{known}, in layer {self.stack[-1]!r}: "
+            raise Pix2PixError(f"{what}add one to RULES, or ask measured.") from None
 
 # %% ../notebooks/05_receptive_field.ipynb #run
 def run(network: nn.Module, picture: torch.Tensor, mode: TorchFunctionMode, keep: Callable) -> dict:
@@ -379,33 +386,34 @@ def run(network: nn.Module, picture: torch.Tensor, mode: TorchFunctionMode, keep
         uses = sum(key == name or key.startswith(f"{name} (") for key in kept)
         kept[f"{name} ({uses + 1})" if uses else name] = keep(output)
 
-    for name, layer in network.named_modules():
-        shown = name or type(network).__name__
-        layer.register_forward_pre_hook(lambda *_, shown=shown: mode.stack.append(shown))
-        layer.register_forward_hook(lambda *hooked, name=name: leave(name, hooked[-1]))
     try:
+        for name, layer in network.named_modules():
+            shown = name or type(network).__name__
+            layer.register_forward_pre_hook(lambda *_, shown=shown: mode.stack.append(shown))
+            layer.register_forward_hook(lambda *hooked, name=name: leave(name, hooked[-1]))
         with mode:
             network(picture)
     except Pix2PixError:
         raise
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        reason, size = str(error).splitlines()[0].rstrip("."), "×".join(map(str, picture.shape[2:]))
+    except Exception as error:  # it is the reader's network: anything may come
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         raise Pix2PixError(
-            f"A picture of {size} does not get through layer {mode.stack[-1]!r}, which says: "
-            f"{reason}. Try another input_size."
-        ) from None
+            f"A picture of {'×'.join(map(str, picture.shape[2:]))} does not get through layer "
+            f"{(mode.stack or [shown])[-1]!r}, which says: {reason}. Another input_size may do."
+        ) from error
     return kept
 
 # %% ../notebooks/05_receptive_field.ipynb #copy
 def copy_with(model: nn.Module, convert: Callable[[torch.Tensor], torch.Tensor]) -> nn.Module:
-    """A copy in evaluation mode, with `convert` of each weight and buffer in its place."""
+    """A copy in evaluation mode, with `convert` of each weight and other tensor in its place."""
     weights = {id(w): nn.Parameter(convert(w), requires_grad=False) for w in model.parameters()}
-    buffers = {id(buffer): convert(buffer) for buffer in model.buffers()}
-    return copy.deepcopy(model, weights | buffers).eval()
+    others = [*model.buffers(), *tensors_in([[*vars(layer).values()] for layer in model.modules()])]
+    return copy.deepcopy(model, {id(t): convert(t) for t in others} | weights).eval()
 
 
 def to_meta(weight: torch.Tensor) -> torch.Tensor:
-    return weight.detach().to("meta")
+    kind = torch.get_default_dtype() if weight.is_floating_point() else weight.dtype
+    return weight.detach().to("meta", kind)
 
 
 class FirstLayer(TorchFunctionMode):
@@ -414,12 +422,13 @@ class FirstLayer(TorchFunctionMode):
     wants = gets = None
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
-        name, weight = function.__name__, args[1] if len(args) > 1 else None
-        if self.gets is None and isinstance(weight, torch.Tensor):
+        name = function.__name__
+        weight = next(tensors_in([*args[1:], *(kwargs or {}).values()]), None)
+        if self.gets is None and weight is not None:
             if name == "conv2d":
                 groups = args[6] if len(args) > 6 else (kwargs or {}).get("groups", 1)
                 self.wants, self.gets = weight.shape[1] * groups, args[0].shape[1]
-            elif name in ("conv_transpose2d", "batch_norm"):
+            elif name in ("conv_transpose2d", "batch_norm", "group_norm"):
                 self.wants, self.gets = weight.shape[0], args[0].shape[1]
         return function(*args, **(kwargs or {}))
 
@@ -431,10 +440,11 @@ def picture_shape(model: nn.Module, input_size: int | tuple[int, int]) -> tuple[
     two, show how many have to go in.
     """
     if not isinstance(model, nn.Module):
-        raise Pix2PixError(f"model is a torch.nn.Module, not a {type(model).__name__}.")
+        raise Pix2PixError(f"model is a torch.nn.Module, not of type {type(model).__name__}.")
     sides = both(input_size)
-    if len(sides) != 2 or not all(isinstance(side, int) and side > 0 for side in sides):
-        raise Pix2PixError(f"input_size is in pixels, or (height, width), not {input_size!r}.")
+    if len(sides) != 2 or not all(type(side) is int and side > 0 for side in sides):
+        expected = "input_size is a number of pixels from 1 up, or (height, width)"
+        raise Pix2PixError(f"{expected}, not {input_size!r}.")
     skeleton, tries = copy_with(model, to_meta), (FirstLayer(), FirstLayer())
     for channels, first in enumerate(tries, start=1):
         with torch.device("meta"), first, suppress(Exception):  # the wrong number gets that far
@@ -472,16 +482,13 @@ def theoretical(
     found = layers.pop("")
     if found is None:
         name = type(model).__name__
-        raise Pix2PixError(f"{name} returns no tensor: give a part of the network that does.")
+        depends = "returns no tensor that depends on the picture"
+        raise Pix2PixError(f"{name} {depends}: give a part of the network that does.")
     return replace(found, layers={name: layer for name, layer in layers.items() if layer})
 
 # %% ../notebooks/05_receptive_field.ipynb #positive
-class Positive(TorchFunctionMode):
+class Positive(Trace):
     """While it is on, no tensor can hide that it depends on another."""
-
-    def __init__(self, norms: bool):
-        super().__init__()
-        self.norms, self.stack = norms, []
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         args, kwargs = input_first(args, kwargs)
@@ -493,18 +500,21 @@ class Positive(TorchFunctionMode):
         return result
 
     def substitute(self, function: Callable, name: str, args: tuple, kwargs: dict) -> torch.Tensor:
-        if name in ACTIVATIONS:
-            return args[0]
-        if name in NORMS:
-            dims = NORMS[name](*args, **kwargs) if self.norms else ()
-            return args[0] + args[0].mean(dims, keepdim=True) if dims else args[0]
+        source, *others = tensors_in([args, *kwargs.values()])
+        dims = NORMS[name](*args, **kwargs) if name in NORMS and self.norms else ()
+        if dims:
+            total = source.sum(dims, keepdim=True)  # the mean over a large plane would fade
+            return source + (total - total.detach())
+        if name in ACTIVATIONS or name in NORMS:
+            return sum((t for t in others if t.requires_grad), source)
         if RULES.get(name) is arithmetic:
-            first, *others = tensors_in(args)
-            return first.add_(sum(others)) if function.__name__[-1] == "_" else sum(others, first)
+            in_place = function.__name__ == f"{name}_"
+            return source.add_(sum(others)) if in_place else sum(others, source)
         if name == "interpolate":  # which is not exact in float32
             return function(args[0].double(), *args[1:], **kwargs).float()
-        instead = {"max_pool2d": window_sum, "adaptive_max_pool2d": F.adaptive_avg_pool2d}
-        return instead.get(name, function)(*args, **kwargs)
+        if name == "adaptive_max_pool2d":
+            return F.adaptive_avg_pool2d(source, args[1])
+        return (window_sum if name == "max_pool2d" else function)(*args, **kwargs)
 
 # %% ../notebooks/05_receptive_field.ipynb #positive-parts
 def not_zero(gradient: torch.Tensor) -> torch.Tensor:
@@ -536,6 +546,7 @@ def positive_weights(weight: torch.Tensor) -> torch.Tensor:
     return torch.full(weight.shape, 1 / max(weight[:1].numel(), 1))
 
 # %% ../notebooks/05_receptive_field.ipynb #measured
+@torch.inference_mode(False)  # gradients, also where the caller has none
 def measured(
     model: nn.Module, unit: tuple[int, int], input_size: int | tuple[int, int] = 256,
     layer: str = "", norms: bool = False,
@@ -550,7 +561,8 @@ def measured(
     network = copy_with(model, positive_weights)
     outputs = run(network, picture.clone(), Positive(norms), keep=as_it_is)
     if (output := outputs.get(layer)) is None:
-        raise Pix2PixError(f"There is no layer {layer!r} that returns a tensor.")
+        name = layer or type(model).__name__
+        raise Pix2PixError(f"{name!r} is no layer that returns a tensor.")
     planes = output if output.ndim > 2 else output[..., None, None]
     row, column = check_unit(unit, planes.shape[-2:])
     value = planes[..., row, column].sum()
