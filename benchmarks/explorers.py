@@ -35,8 +35,7 @@ def explorers() -> dict[str, Callable[[], Explorer]]:
     source, target = (pair[side][None] for side in ("source", "target"))
     with torch.inference_mode():
         fake = generator(source)
-    torch.manual_seed(0)
-    judges = {n_layers: PatchGAN(ndf=8, n_layers=n_layers).eval() for n_layers in range(1, 6)}
+    judges = widgets.load_judges(REPOSITORY / "results" / "judges.safetensors")
     triple = {"source": source[0], "real": target[0], "fake": fake[0]}
     pictures = [widgets.Image.fromarray(denormalise(side)) for side in (source[0], fake[0])]
     grid = widgets.read_objective_grid(REPOSITORY / "results" / "objective_grid")
@@ -45,6 +44,7 @@ def explorers() -> dict[str, Callable[[], Explorer]]:
         "1 pairs": lambda: widgets.explore_pairs(earth),
         "2 augmentation": lambda: widgets.explore_augmentation(earth),
         "3 U-Net": lambda: widgets.explore_unet(generator, source, target),
+        "4 logits": lambda: widgets.explore_logits(judges, generator, earth),
         "5 patch": lambda: widgets.explore_patch(judges, triple),
         "5 cone": lambda: widgets.explore_cone(),
         "6 step": lambda: widgets.explore_step(generator, PatchGAN(ndf=16), source, target),
