@@ -84,11 +84,14 @@ def main() -> None:
     for name, make in explorers().items():
         times = redraws(make())
         everything = [value for values in times.values() for value in values]
-        slowest = max(times, key=lambda control: statistics.median(times[control]))
-        measured[name] = {
-            "median_ms": round(statistics.median(everything)), "slowest_ms": round(max(everything)),
-            "slowest_control": slowest, "its_median_ms": round(statistics.median(times[slowest])),
+        medians = {control: statistics.median(values) for control, values in times.items()}
+        slowest = max(medians, key=medians.get)
+        milliseconds = {
+            "median_ms": statistics.median(everything), "slowest_ms": max(everything),
+            "median_of_slowest_control_ms": medians[slowest],
         }
+        rounded = {key: round(value, 1) for key, value in milliseconds.items()}
+        measured[name] = rounded | {"slowest_control": slowest}
         print(json.dumps({name: measured[name]}), flush=True)
     facts = {"explorers": measured, "date": datetime.date.today().isoformat()}
     facts |= {"device": device_name(pick_device()), "torch": torch.__version__}
