@@ -23,7 +23,8 @@ $(READY): pyproject.toml constraints.txt
 
 # Jupyter refuses to run as root, which is who one is in many containers, unless told.
 lab: $(READY)
-	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/00_start_here.ipynb
+	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) --notebook-dir=. \
+		--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb --LabApp.news_url=
 
 test: $(READY)
 	$(BIN)/ruff check

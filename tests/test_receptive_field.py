@@ -943,6 +943,8 @@ class TestRefusals:
         refused(lambda: theoretical(net, 9), "Calls returns no tensor")
         refused(lambda: measured(net, (0, 0), 9), "'Calls' is no layer that returns a tensor")
         assert measured(net, (0, 0), 9, layer="layer") == (0, 0, 3, 3)
+        whole = Calls(lambda net, x: net.after(net.part(x)["out"]), part=net, after=Conv(1, 1, 3))
+        assert list(agree(whole, 9).layers) == ["part.layer", "after"]
 
     def test_a_layer_that_is_none(self):
         refused(lambda: measured(PatchGAN(ndf=2), (0, 0), layer="block.1"), "'block.1' is no layer")
