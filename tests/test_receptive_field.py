@@ -525,6 +525,12 @@ def test_resizing_reads_what_pytorch_reads_for_any_pair_of_lengths(mode):
             assert (ends == np.transpose(read)).all(), (before, way)
 
 
+def test_a_unit_exactly_on_top_of_another_reads_that_one_alone():
+    """Unit 13 of 33 lies on unit 31 of 77: (13 + ½) · 7 / 3 - ½. In float32 it lies beside it."""
+    field = agree(nn.Upsample((1, 33), mode="bilinear"), (1, 77), units=[(0, 13), (0, 14)])
+    assert field.box((0, 13)) == (0, 31, 1, 32) and field.box((0, 14)) == (0, 33, 1, 35)
+
+
 GROWING = [
     nn.Sequential(Conv(1, 1, 3), nn.MaxPool2d(2), Conv(1, 1, 5, padding=2), nn.AvgPool2d(3, 2, 1)),
     nn.Sequential(Conv(1, 1, 4, 2, 1), nn.ConvTranspose2d(1, 1, 3, 2), Conv(1, 1, (1, 7))),
