@@ -108,9 +108,14 @@ def explorer(page: Page, label: str) -> Locator:
     return boxes.filter(has=page.locator(".widget-label", has_text=label)).first
 
 
-# A screenshot would also see the page scroll.
+# A screenshot would also see the page scroll. The browser gives up decoding a picture that is
+# replaced meanwhile, which is not an error here: a moment later the new one can be read.
 PIXELS = """async image => {
-    await image.decode();
+    for (let attempt = 0; ; attempt++) {
+        try { await image.decode(); break; }
+        catch (error) { if (attempt == 20) throw error; }
+        await new Promise(resolve => setTimeout(resolve, 100));
+    }
     const canvas = document.createElement("canvas");
     [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
     canvas.getContext("2d").drawImage(image, 0, 0);
