@@ -53,7 +53,7 @@ def train(config: TrainConfig, lambda_l1: float | None, pairs: data.PairedImageF
     total_steps = config.epochs * (len(pairs) // config.batch_size)
     trainer = Trainer(replace(config, lambda_l1=float(lambda_l1 or 0)), total_steps)
     step = train_on_l1 if alone else train_on
-    for batch in tqdm(batches(pairs, config, 0, trainer.device), total=total_steps, unit="step"):
+    for batch in tqdm(batches(pairs, config, 0, trainer.processes), total=total_steps, unit="step"):
         step(trainer, {side: batch[side].to(trainer.device) for side in ("source", "target")})
     return trainer
 

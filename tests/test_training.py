@@ -20,6 +20,7 @@ from pix2pix_lib.discriminator import PatchGAN
 from pix2pix_lib.generator import UNetGenerator, load_generator
 from pix2pix_lib.objective import GANLoss
 from pix2pix_lib.training import (
+    Processes,
     TrainConfig,
     Trainer,
     batches,
@@ -216,7 +217,7 @@ def test_workers_do_not_change_the_result(config, tmp_path):
 
 def test_the_running_mean_is_saved_and_leaves_training_alone(config):
     """Every step moves the mean a tenth of the way to the generator."""
-    stream = list(batches(open_data(config)[0], config, 0, torch.device("cpu")))
+    stream = list(batches(open_data(config)[0], config, 0, Processes("cpu")))
     plain = Trainer(config, len(stream))
     expected = None
     for batch in stream:
@@ -258,7 +259,7 @@ def test_nothing_may_be_missing_from_a_checkpoint(config):
     """Six steps, a restart that forgets one part, six more: only the whole state will do."""
     config = dataclasses.replace(config, ema=0.9)
     train_pairs, _ = open_data(config)
-    stream = list(batches(train_pairs, config, 0, torch.device("cpu")))
+    stream = list(batches(train_pairs, config, 0, Processes("cpu")))
 
     def run(forget: str | None = None) -> torch.Tensor:
         trainer = Trainer(config, total_steps=len(stream))
