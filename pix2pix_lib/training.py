@@ -273,7 +273,7 @@ def run_card(trainer: Trainer, pairs: int) -> dict:
 
 # %% ../notebooks/07_training.ipynb #batches
 def batches(
-    dataset: data.PairedImageFolder, config: TrainConfig, first_step: int, processes: Processes
+    dataset: data.PairedImageFolder, config: TrainConfig, first_step: int, processes: "Processes"
 ) -> Iterator[dict]:
     """This process's share of all batches from `first_step` on; their order depends on seed and epoch alone."""
     share = config.batch_size // processes.count

@@ -1,0 +1,194 @@
+"""The training step against the reference recipe: pictures per second, side by side in one run.
+
+The reference is the paper's recipe as the well-known PyTorch implementation runs it: eager, fp32,
+contiguous layout, Adam as it comes, three passes through the discriminator, whose gradients the
+generator's step does not compute. "naive" is the same without that last care, as tutorials do it.
+"ours" is what `pix2pix train` does on this device. Each lives in a process of its own, for ours
+changes how memory is kept, and they take turns, one step each, so that a slow minute of the machine
+slows all of them. Prints one JSON line for each batch size; keeps all in `results/train_step.json`.
+About five minutes on two cores.
+"""
+
+import argparse
+import contextlib
+import datetime
+import json
+import multiprocessing
+import resource
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from pix2pix_lib.discriminator import PatchGAN
+from pix2pix_lib.generator import UNetGenerator, device_name, pick_device
+from pix2pix_lib.objective import GANLoss, discriminator_loss, generator_loss
+from pix2pix_lib.training import TrainConfig, Trainer, keep_memory, train_on
+
+RESULTS = Path(__file__).parents[1] / "results" / "train_step.json"
+
+
+def random_batch(pairs: int, device: torch.device, size: int = 256) -> dict[str, torch.Tensor]:
+    torch.manual_seed(0)
+    batch = {side: torch.rand(pairs, 3, size, size) * 2 - 1 for side in ("source", "target")}
+    return {side: picture.to(device) for side, picture in batch.items()}
+
+
+def reference_step(pairs: int, device: torch.device, freeze: bool = True, **networks) -> Callable:
+    """A step of the reference recipe; returns the losses."""
+    torch.manual_seed(0)
+    generator, discriminator = UNetGenerator(**networks).to(device), PatchGAN().to(device)
+    optimizer_g, optimizer_d = (
+        torch.optim.Adam(network.parameters(), lr=2e-4, betas=(0.5, 0.999))
+        for network in (generator, discriminator)
+    )
+    gan_loss, batch = GANLoss(), random_batch(pairs, device)
+    source, target = batch["source"], batch["target"]
+
+    def step() -> dict[str, torch.Tensor]:
+        fake_target = generator(source)
+        optimizer_d.zero_grad()
+        fake_logits = discriminator(torch.cat([source, fake_target.detach()], 1))
+        real_logits = discriminator(torch.cat([source, target], 1))
+        loss_d = discriminator_loss(real_logits, fake_logits, gan_loss)
+        loss_d.backward()
+        optimizer_d.step()
+        discriminator.requires_grad_(not freeze)
+        optimizer_g.zero_grad()
+        logits = discriminator(torch.cat([source, fake_target], 1))
+        loss_g = generator_loss(logits, fake_target, target, gan_loss)
+        loss_g.total.backward()
+        optimizer_g.step()
+        discriminator.requires_grad_(True)
+        return {"d": loss_d.detach(), "g_gan": loss_g.gan.detach(), "g_l1": loss_g.l1.detach()}
+
+    return step
+
+
+def our_step(pairs: int, device: torch.device) -> Callable:
+    """A step of `pix2pix train` with its defaults for the device."""
+    keep_memory()
+    trainer = Trainer(TrainConfig(batch_size=pairs, device=device.type), total_steps=10**6)
+    batch = random_batch(pairs, torch.device("cpu"))
+    return lambda: train_on(trainer, batch)
+
+
+RECIPES = {
+    "reference": reference_step,
+    "naive": lambda pairs, device: reference_step(pairs, device, freeze=False),
+    "ours": our_step,
+}
+
+
+def wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def peak_memory(device: torch.device) -> int:
+    """Bytes: of the GPU, or the most that this process has ever held."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def serve(pipe, recipe: str, pairs: int, device_type: str, threads: int) -> None:
+    """In a process of its own: for every message take so many steps, and answer seconds a step."""
+    torch.set_num_threads(threads)
+    device = torch.device(device_type)
+    step = RECIPES[recipe](pairs, device)
+    while (steps := pipe.recv()) is not None:
+        wait(device)
+        start = time.perf_counter()
+        for _ in range(steps):
+            step()
+        wait(device)
+        pipe.send((time.perf_counter() - start) / steps)
+    pipe.send(peak_memory(device))
+
+
+@contextlib.contextmanager
+def contenders(pairs: int, device: torch.device):
+    """Name → pipe to the process that runs this recipe."""
+    context, pipes = multiprocessing.get_context("spawn"), {}
+    for recipe in RECIPES:
+        pipes[recipe], other = context.Pipe()
+        arguments = (other, recipe, pairs, device.type, torch.get_num_threads())
+        context.Process(target=serve, args=arguments, daemon=True).start()
+    yield pipes
+
+
+def matmul_peak(device: torch.device, dtype: torch.dtype, size: int = 2048) -> float:
+    """The best of ten square matrix products, in floating-point operations per second."""
+    size = 8192 if device.type == "cuda" else size
+    one, other = (torch.rand(size, size, device=device, dtype=dtype) for _ in range(2))
+    seconds = []
+    for _ in range(10):
+        wait(device)
+        start = time.perf_counter()
+        one @ other
+        wait(device)
+        seconds.append(time.perf_counter() - start)
+    return 2 * size**3 / min(seconds)
+
+
+def step_operations(pairs: int) -> int:
+    """Floating-point operations of the products in one step, counted as PyTorch runs it."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    step = reference_step(pairs, torch.device("cpu"))
+    with FlopCounterMode(display=False) as counter:
+        step()
+    return counter.get_total_flops()
+
+
+def measure(pairs: int, device: torch.device, rounds: int, operations: int) -> dict:
+    """All recipes in turn, the first three rounds for warming up."""
+    burst = 20 if device.type == "cuda" else 1
+    seconds = {recipe: [] for recipe in RECIPES}
+    peak = matmul_peak(device, torch.bfloat16)
+    with contenders(pairs, device) as pipes:
+        for turn in range(rounds + 3):
+            for recipe, pipe in pipes.items():
+                pipe.send(burst)
+                measured = pipe.recv()
+                if turn >= 3:
+                    seconds[recipe].append(measured)
+        peak = max(peak, matmul_peak(device, torch.bfloat16))
+        for pipe in pipes.values():
+            pipe.send(None)
+        memory = {recipe: pipe.recv() for recipe, pipe in pipes.items()}
+    median = {recipe: statistics.median(values) for recipe, values in seconds.items()}
+    row = {"batch": pairs, "rounds": rounds}
+    for recipe in RECIPES:
+        row[recipe] = {
+            "pictures_per_second": round(pairs / median[recipe], 3),
+            "seconds_per_step": round(median[recipe], 4),
+            "peak_memory_gb": round(memory[recipe] / 1e9, 2),
+        }
+    row["ratio"] = round(median["reference"] / median["ours"], 2)
+    row["ratio_to_naive"] = round(median["naive"] / median["ours"], 2)
+    row["bf16_matmul_peak_gflops"] = round(peak / 1e9, 1)
+    row["share_of_peak"] = round(operations * pairs / median["ours"] / peak, 3)
+    return row
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, 4, 16], metavar="N")
+    parser.add_argument("--rounds", type=int, default=12, help="steps of each recipe (default: 12)")
+    arguments = parser.parse_args()
+    device, operations = pick_device(), step_operations(1)
+    facts = {"date": datetime.date.today().isoformat(), "device": device_name(device)}
+    facts |= {"torch": torch.__version__, "size": 256, "ngf": 64, "rows": []}
+    for pairs in arguments.batches:
+        rounds = arguments.rounds if pairs < 16 else max(4, arguments.rounds // 2)
+        facts["rows"].append(measure(pairs, device, rounds, operations))
+        print(json.dumps(facts["rows"][-1]), flush=True)
+    RESULTS.write_text(json.dumps(facts, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
