@@ -46,7 +46,8 @@ def train(arguments) -> None:
     typed = {entry.name: getattr(arguments, entry.name) for entry in fields(TrainConfig)}
     settings |= {name: value for name, value in typed.items() if value is not None}
     folder = fit(TrainConfig(**settings), resume=arguments.resume)
-    print(f"{folder / 'generator.safetensors'} is ready for `pix2pix translate --weights`.")
+    if os.environ.get("RANK", "0") == "0":  # one of several processes speaks for all
+        print(f"{folder / 'generator.safetensors'} is ready for `pix2pix translate --weights`.")
 
 
 def evaluate(arguments) -> None:

@@ -115,6 +115,7 @@ class TrainConfig(PairConfig):
     n_layers: int = option(3, "depth of the discriminator; 3 sees patches of 70×70")
     norm: str = option("instance", "normalisation in both networks", ("instance", "batch", "none"))
     up: str = option("transpose", "how the decoder doubles its size", ("transpose", "resize"))
+    dropout: float = option(0.5, "in the decoder's first three blocks: the paper's only noise")
     init: str = option("", "weights that the generator starts from, a bundled name or a file; empty: random ones")
     gan_mode: str = option("vanilla", "adversarial loss", ("vanilla", "lsgan", "hinge"))
     lambda_l1: float = option(100.0, "weight of the L1 loss")
@@ -146,7 +147,7 @@ def read_config(path: str | Path) -> dict:
 # %% ../notebooks/07_training.ipynb #build-generator
 def build_generator(config: TrainConfig) -> UNetGenerator:
     """The generator to train: new, or the one in `config.init`, whose architecture must be the same."""
-    settings = {name: getattr(config, name) for name in ("ngf", "size", "norm", "up")}
+    settings = {name: getattr(config, name) for name in ("ngf", "size", "norm", "dropout", "up")}
     generator = UNetGenerator(**settings)
     if config.init:
         trained, _ = load_generator(config.init)
@@ -480,7 +481,6 @@ import ctypes
 
 import torch.distributed
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs
 from torch import nn
 from torch.nn import functional as F
 
@@ -589,8 +589,7 @@ class Processes:
     def __init__(self, device: str):
         self.accelerator = None
         if int(os.environ.get("WORLD_SIZE", 1)) > 1:
-            kwargs = DistributedDataParallelKwargs(broadcast_buffers=False)
-            self.accelerator = Accelerator(cpu=device == "cpu", kwargs_handlers=[kwargs])
+            self.accelerator = Accelerator(cpu=device == "cpu")
         self.count = self.accelerator.num_processes if self.accelerator else 1
         self.rank = self.accelerator.process_index if self.accelerator else 0
         self.device = self.accelerator.device if self.accelerator else pick_device(device)
