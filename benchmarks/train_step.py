@@ -44,7 +44,7 @@ def reference_step(pairs: int, device: torch.device, freeze: bool = True, **netw
         torch.optim.Adam(network.parameters(), lr=2e-4, betas=(0.5, 0.999))
         for network in (generator, discriminator)
     )
-    gan_loss, batch = GANLoss(), random_batch(pairs, device)
+    gan_loss, batch = GANLoss(), random_batch(pairs, device, generator.config["size"])
     source, target = batch["source"], batch["target"]
 
     def step() -> dict[str, torch.Tensor]:

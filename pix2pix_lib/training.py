@@ -462,15 +462,16 @@ def fit(config: TrainConfig, resume: bool = False) -> Path:
     folder = Path(config.out)
     keep_memory()
     train_pairs, sample_pairs = open_data(config)
-    trainer = Trainer(config, total_steps=config.epochs * (len(train_pairs) // config.batch_size))
-    if (state := open_run(folder, config, resume, trainer.processes.rank == 0)) is not None:
-        restore_state(trainer, state)
+    steps_per_epoch = len(train_pairs) // config.batch_size
     try:
+        trainer = Trainer(config, total_steps=config.epochs * steps_per_epoch)
+        if (state := open_run(folder, config, resume, trainer.processes.rank == 0)) is not None:
+            restore_state(trainer, state)
         run_steps(trainer, train_pairs, sample_pairs)
     except OSError as error:
         raise Pix2PixError(f"{folder} cannot be written: {error}. Its last checkpoint is whole.") from None
     except RuntimeError as error:
-        if sentence := what_broke(trainer, error):
+        if sentence := what_broke(error, config):
             raise Pix2PixError(sentence) from None
         raise
     trainer.processes.leave()
@@ -633,23 +634,23 @@ def check_shares(processes: Processes, config: "TrainConfig") -> None:
         )
 
 # %% ../notebooks/08_gpu_training.ipynb #what-broke
-def what_broke(trainer: "Trainer", error: RuntimeError) -> str | None:
+def what_broke(error: RuntimeError, config: "TrainConfig") -> str | None:
     """What to tell the reader whose run broke off for want of memory or of a process; else None."""
-    config, text = trainer.config, str(error)
+    text = str(error)
     if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in text:
         return (
-            f"Out of memory in step {trainer.step + 1}: {config.batch_size} pairs of {config.size}×{config.size} "
-            f"at ngf {config.ngf} are too much for {device_name(trainer.device)}. Turn down --batch-size "
-            "first, then --size, then --ngf. The last checkpoint, if there is one, is whole."
+            f"Out of memory: a batch of {config.batch_size} at {config.size}×{config.size} with ngf "
+            f"{config.ngf} is too much for this device. Turn down --batch-size first, then --size, "
+            "then --ngf. The last checkpoint, if there is one, is whole."
         )
     if "DataLoader worker" in text:
         return (
-            f"A process that reads pictures was ended from outside in step {trainer.step + 1}, often for want "
-            "of memory. The last checkpoint is whole: continue with --resume --workers 0."
+            "A process that reads pictures was ended from outside, often for want of memory. "
+            "The last checkpoint is whole: continue with --resume --workers 0."
         )
-    if trainer.processes.count > 1 and ("Connection" in text or isinstance(error, torch.distributed.DistError)):
+    if isinstance(error, torch.distributed.DistError) or "Connection closed by peer" in text:
         return (
-            f"Another process of this run has ended, or cannot be reached, in step {trainer.step + 1}. The "
-            "last checkpoint is whole: continue with --resume, on any number of processes."
+            "Another process of this run has ended, or cannot be reached. The last checkpoint is "
+            "whole: continue with --resume, on any number of processes."
         )
     return None

@@ -1,0 +1,204 @@
+"""Faster must mean the same result: the layers, the memory, twenty steps beside the reference."""
+
+import copy
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from pix2pix_lib import Pix2PixError, training
+from pix2pix_lib.discriminator import PatchGAN
+from pix2pix_lib.generator import UNetGenerator
+from pix2pix_lib.training import (
+    ChannelsLastInstanceNorm2d,
+    SmallPlaneConv2d,
+    SmallPlaneConvTranspose2d,
+    TrainConfig,
+    Trainer,
+    checkpoint_state,
+    fast_precision,
+    fit,
+    keep_memory,
+    place,
+    restore_state,
+    train_on,
+    what_broke,
+)
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+import train_step as benchmark  # noqa: E402
+
+CPU = torch.device("cpu")
+
+
+def gradients(layer: nn.Module, features: torch.Tensor) -> list[torch.Tensor]:
+    """The output of a layer, and what a fixed error in it sends back to its input and weights."""
+    features = features.clone().requires_grad_()
+    out = layer(features)
+    torch.manual_seed(1)
+    inputs = [features, *layer.parameters()]
+    return [out, *torch.autograd.grad(out, inputs, torch.randn(out.shape))]
+
+
+FAST = {
+    "convolution": (lambda: nn.Conv2d(6, 5, 4, 2, 1), SmallPlaneConv2d),
+    "transposed": (lambda: nn.ConvTranspose2d(6, 5, 4, 2, 1), SmallPlaneConvTranspose2d),
+    "no bias": (
+        lambda: nn.ConvTranspose2d(6, 5, 4, 2, 1, bias=False),
+        SmallPlaneConvTranspose2d,
+    ),
+    "norm": (lambda: nn.InstanceNorm2d(6, affine=True), ChannelsLastInstanceNorm2d),
+}
+
+
+@pytest.mark.parametrize("name", FAST)
+@pytest.mark.parametrize("shape", [(1, 6, 2, 2), (3, 6, 4, 8), (1, 6, 16, 16), (4, 6, 32, 32)])
+def test_fast_layers_compute_the_same(name, shape):
+    """Planes on both sides of the limit, several pictures, one that is not square."""
+    torch.manual_seed(0)
+    make, fast_class = FAST[name]
+    plain = make().double()
+    fast = copy.deepcopy(plain)
+    fast.__class__ = fast_class
+    features = torch.randn(shape, dtype=torch.float64)
+    torch.set_default_dtype(torch.float64)
+    try:
+        for expected, found in zip(
+            gradients(plain, features), gradients(fast, features), strict=True
+        ):
+            assert torch.allclose(expected, found, atol=1e-9)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def test_small_planes_really_take_the_other_way(monkeypatch):
+    """Without the convolution that they would fall back on."""
+    layers = {SmallPlaneConv2d: nn.Conv2d, SmallPlaneConvTranspose2d: nn.ConvTranspose2d}
+    for fast, plain in layers.items():
+        layer = fast(4, 4, 4, 2, 1)
+        monkeypatch.setattr(plain, "forward", lambda *_: pytest.fail("fell back"))
+        assert layer(torch.zeros(1, 4, 8, 8)).shape[1] == 4
+        with pytest.raises(pytest.fail.Exception):
+            layer(torch.zeros(1, 4, 64, 64))
+
+
+def test_placed_networks_give_the_same_pictures_and_keep_their_names():
+    torch.manual_seed(0)
+    for plain, size, channels in ((UNetGenerator(ngf=8), 256, 3), (PatchGAN(ndf=8), 256, 6)):
+        placed = place(copy.deepcopy(plain), CPU)
+        assert placed.state_dict().keys() == plain.state_dict().keys()
+        picture = torch.rand(2, channels, size, size)
+        with torch.no_grad():
+            difference = (plain.eval()(picture) - placed.eval()(picture)).abs().max()
+        assert difference < 1e-5
+    deep = [m for m in place(UNetGenerator(ngf=8), CPU).modules() if type(m) is SmallPlaneConv2d]
+    assert len(deep) == 4  # the four C512 that read C512
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 0.005), ("bf16", 0.03)])
+def test_twenty_steps_have_the_losses_of_the_reference(precision, tolerance):
+    """The benchmark's reference recipe and ours, from the same weights, on the same pictures."""
+    reference = benchmark.reference_step(2, CPU, size=64, ngf=16, dropout=0.0)
+    config = TrainConfig(
+        batch_size=2, size=64, ngf=16, dropout=0.0, device="cpu", precision=precision
+    )
+    trainer = Trainer(config, total_steps=1000)
+    batch = benchmark.random_batch(2, CPU, size=64)
+    for _ in range(20):
+        expected, found = reference(), train_on(trainer, batch)
+        for name, value in expected.items():
+            assert float(found[name]) == pytest.approx(float(value), rel=tolerance, abs=1e-3), name
+
+
+def test_a_checkpoint_may_come_from_a_device_with_another_layout():
+    """Adam's means lie as the weights do; written elsewhere, they may lie otherwise."""
+    config = TrainConfig(batch_size=2, size=64, ngf=4, ndf=4, device="cpu", precision="fp32")
+    batch = benchmark.random_batch(2, CPU, size=64)
+    trainer = Trainer(config, total_steps=100)
+    train_on(trainer, batch)
+    state = copy.deepcopy(checkpoint_state(trainer))
+    train_on(trainer, batch)
+    for name in ("optimizer_g", "optimizer_d"):
+        for memory in state[name]["state"].values():
+            for key, tensor in memory.items():
+                if tensor.dim() == 4:
+                    channels_last = tensor.is_contiguous(memory_format=torch.channels_last)
+                    layouts = (torch.channels_last, torch.contiguous_format)
+                    memory[key] = tensor.contiguous(memory_format=layouts[channels_last])
+    resumed = Trainer(config, total_steps=100)
+    restore_state(resumed, state)
+    train_on(resumed, batch)
+    for one, other in zip(
+        trainer.generator.parameters(), resumed.generator.parameters(), strict=True
+    ):
+        assert torch.equal(one, other)
+
+
+FAULTS = """
+import resource, sys, torch
+{keep}
+def step():
+    a = [torch.ones(4_000_000) for _ in range(8)]
+for _ in range(5): step()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(5): step()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems manage memory in their own way")
+def test_kept_memory_is_not_asked_for_again():
+    keep = "from pix2pix_lib.training import keep_memory; keep_memory()"
+    faults = [
+        int(subprocess.check_output([sys.executable, "-c", FAULTS.format(keep=first)], text=True))
+        for first in ("", keep)
+    ]
+    assert faults[0] > 50_000 and faults[1] < 1000  # pages of 4 kB
+
+
+def test_keeping_memory_is_no_error_elsewhere(monkeypatch):
+    def no_c_library(name):
+        raise TypeError("as on Windows")
+
+    monkeypatch.setattr(training.ctypes, "CDLL", no_c_library)
+    keep_memory()
+
+
+def test_precision_follows_the_device(monkeypatch):
+    for supported, expected in ((True, "bf16"), (False, "fp32")):
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda answer=supported: answer)
+        assert fast_precision(CPU) == expected
+        config = TrainConfig(size=64, ngf=4, ndf=4, device="cpu")
+        assert Trainer(config, 1).precision == expected
+        assert Trainer(dataclasses.replace(config, precision="fp32"), 1).precision == "fp32"
+    assert fast_precision(torch.device("mps")) == "fp32"
+
+
+def test_too_little_memory_is_said_in_one_sentence(six_pairs, tmp_path):
+    """A generator a thousand times as wide as the paper's asks for more than any machine has."""
+    config = TrainConfig(data=str(six_pairs), out=str(tmp_path / "run"), size=64, device="cpu")
+    with pytest.raises(Pix2PixError, match="Out of memory: .* ngf 64000"):
+        fit(dataclasses.replace(config, load_size=64, ngf=64_000))
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (
+            torch.OutOfMemoryError("CUDA out of memory"),
+            "a batch of 1 at 64×64 with ngf 4 is too much",
+        ),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "Turn down --batch-size"),
+        (RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed."), "--workers 0"),
+        (RuntimeError("shapes do not match"), None),
+        (RuntimeError("[pair.cc:544] Connection closed by peer"), "on any number of processes"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_what_broke(error, sentence):
+    found = what_broke(error, TrainConfig(size=64, ngf=4))
+    assert found is None if sentence is None else sentence in found
