@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 
-.PHONY: help lab test export notebooks
+.PHONY: help lab test export notebooks bench
 
 help:
 	@echo "make lab        open the course in JupyterLab"
 	@echo "make test       run all tests, the notebooks among them"
 	@echo "make export     write pix2pix_lib/ from the notebooks"
 	@echo "make notebooks  run all notebooks in place and store their outputs"
+	@echo "make bench      measure speed and memory of training here, into results/"
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -39,3 +40,9 @@ export: $(READY)
 notebooks: export
 	cd notebooks && ../$(BIN)/jupyter nbconvert --to notebook --execute --inplace \
 		--ExecutePreprocessor.record_timing=False $(notdir $(NOTEBOOKS))
+
+# Nothing else should run meanwhile.
+bench: $(READY)
+	$(BIN)/python benchmarks/data_loading.py
+	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/train_step.py

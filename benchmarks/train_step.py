@@ -1,17 +1,19 @@
 """The training step against the reference recipe: pictures per second, side by side in one run.
 
-The reference is the paper's recipe as the well-known PyTorch implementation runs it: eager, fp32,
+"reference" is the paper's recipe as the well-known PyTorch implementation runs it: eager, fp32,
 contiguous layout, Adam as it comes, three passes through the discriminator, whose gradients the
-generator's step does not compute. "naive" is the same without that last care, as tutorials do it.
-"ours" is what `pix2pix train` does on this device. Each lives in a process of its own, for ours
-changes how memory is kept, and they take turns, one step each, so that a slow minute of the machine
-slows all of them. Prints one JSON line for each batch size; keeps all in `results/train_step.json`.
-About five minutes on two cores.
+generator's step does not compute; "naive" computes and drops them, as tutorials do. Then one change
+after the other, each on top of those before it, up to "ours": what `pix2pix train` does here.
+
+Each recipe lives in a process of its own, for keeping memory changes a whole process, and they take
+turns, one step each, so that a slow minute of the machine slows all. Prints one JSON line for each
+batch size and keeps them in `results/train_step.json`. About eight minutes on two cores.
 """
 
 import argparse
 import contextlib
 import datetime
+import functools
 import json
 import multiprocessing
 import resource
@@ -25,7 +27,14 @@ import torch
 from pix2pix_lib.discriminator import PatchGAN
 from pix2pix_lib.generator import UNetGenerator, device_name, pick_device
 from pix2pix_lib.objective import GANLoss, discriminator_loss, generator_loss
-from pix2pix_lib.training import TrainConfig, Trainer, keep_memory, train_on
+from pix2pix_lib.training import (
+    TrainConfig,
+    Trainer,
+    adam_with_schedule,
+    keep_memory,
+    train_on,
+    train_step,
+)
 
 RESULTS = Path(__file__).parents[1] / "results" / "train_step.json"
 
@@ -75,11 +84,31 @@ def our_step(pairs: int, device: torch.device) -> Callable:
     return lambda: train_on(trainer, batch)
 
 
+def changed_step(
+    pairs: int, device: torch.device, precision="fp32", channels_last=False, keep=False
+) -> Callable:
+    """The library's step with fused Adam, and with these further changes."""
+    if keep:
+        keep_memory()
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    networks = [net.to(device, memory_format=layout) for net in (UNetGenerator(), PatchGAN())]
+    optimizers = [adam_with_schedule(network, 2e-4, 10**6)[0] for network in networks]
+    batch = random_batch(pairs, device)
+    batch = {side: picture.to(memory_format=layout) for side, picture in batch.items()}
+    return lambda: train_step(*networks, *optimizers, batch, GANLoss(), precision=precision)
+
+
+BF16 = {"precision": "bf16"}
 RECIPES = {
+    "naive": functools.partial(reference_step, freeze=False),
     "reference": reference_step,
-    "naive": lambda pairs, device: reference_step(pairs, device, freeze=False),
+    "fused Adam": changed_step,
+    "bf16": functools.partial(changed_step, **BF16),
+    "channels last": functools.partial(changed_step, **BF16, channels_last=True),
+    "kept memory": functools.partial(changed_step, **BF16, channels_last=True, keep=True),
     "ours": our_step,
 }
+LARGE = 16  # from this batch size on, the first, second and last alone: they need the memory
 
 
 def wait(device: torch.device) -> None:
@@ -110,10 +139,10 @@ def serve(pipe, recipe: str, pairs: int, device_type: str, threads: int) -> None
 
 
 @contextlib.contextmanager
-def contenders(pairs: int, device: torch.device):
+def contenders(recipes: list[str], pairs: int, device: torch.device):
     """Name → pipe to the process that runs this recipe."""
     context, pipes = multiprocessing.get_context("spawn"), {}
-    for recipe in RECIPES:
+    for recipe in recipes:
         pipes[recipe], other = context.Pipe()
         arguments = (other, recipe, pairs, device.type, torch.get_num_threads())
         context.Process(target=serve, args=arguments, daemon=True).start()
@@ -147,9 +176,10 @@ def step_operations(pairs: int) -> int:
 def measure(pairs: int, device: torch.device, rounds: int, operations: int) -> dict:
     """All recipes in turn, the first three rounds for warming up."""
     burst = 20 if device.type == "cuda" else 1
-    seconds = {recipe: [] for recipe in RECIPES}
+    recipes = list(RECIPES) if pairs < LARGE else ["naive", "reference", "ours"]
+    seconds = {recipe: [] for recipe in recipes}
     peak = matmul_peak(device, torch.bfloat16)
-    with contenders(pairs, device) as pipes:
+    with contenders(recipes, pairs, device) as pipes:
         for turn in range(rounds + 3):
             for recipe, pipe in pipes.items():
                 pipe.send(burst)
@@ -162,7 +192,7 @@ def measure(pairs: int, device: torch.device, rounds: int, operations: int) -> d
         memory = {recipe: pipe.recv() for recipe, pipe in pipes.items()}
     median = {recipe: statistics.median(values) for recipe, values in seconds.items()}
     row = {"batch": pairs, "rounds": rounds}
-    for recipe in RECIPES:
+    for recipe in recipes:
         row[recipe] = {
             "pictures_per_second": round(pairs / median[recipe], 3),
             "seconds_per_step": round(median[recipe], 4),
@@ -184,7 +214,7 @@ def main() -> None:
     facts = {"date": datetime.date.today().isoformat(), "device": device_name(device)}
     facts |= {"torch": torch.__version__, "size": 256, "ngf": 64, "rows": []}
     for pairs in arguments.batches:
-        rounds = arguments.rounds if pairs < 16 else max(4, arguments.rounds // 2)
+        rounds = arguments.rounds if pairs < LARGE else max(4, arguments.rounds // 2)
         facts["rows"].append(measure(pairs, device, rounds, operations))
         print(json.dumps(facts["rows"][-1]), flush=True)
     RESULTS.write_text(json.dumps(facts, indent=2) + "\n")

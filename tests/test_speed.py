@@ -142,7 +142,7 @@ FAULTS = """
 import resource, sys, torch
 {keep}
 def step():
-    a = [torch.ones(4_000_000) for _ in range(8)]
+    a = [torch.ones(10_000_000) for _ in range(4)]  # more than the 32 MB that glibc adapts to
 for _ in range(5): step()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(5): step()
