@@ -6,7 +6,7 @@ generator's step does not compute; "naive" computes and drops them, as tutorials
 after the other, each on top of those before it, up to "ours": what `pix2pix train` does here.
 
 Each recipe lives in a process of its own, for keeping memory changes a whole process, and they take
-turns, one step each, so that a slow minute of the machine slows all. Prints one JSON line for each
+turns of three steps, so that a slow minute of the machine slows all. Prints one JSON line for each
 batch size and keeps them in `results/train_step.json`. About eight minutes on two cores.
 """
 
@@ -174,17 +174,17 @@ def step_operations(pairs: int) -> int:
 
 
 def measure(pairs: int, device: torch.device, rounds: int, operations: int) -> dict:
-    """All recipes in turn, the first three rounds for warming up."""
-    burst = 20 if device.type == "cuda" else 1
+    """All recipes in turn, the first round for warming up."""
+    burst = 20 if device.type == "cuda" else 3
     recipes = list(RECIPES) if pairs < LARGE else ["naive", "reference", "ours"]
     seconds = {recipe: [] for recipe in recipes}
     peak = matmul_peak(device, torch.bfloat16)
     with contenders(recipes, pairs, device) as pipes:
-        for turn in range(rounds + 3):
+        for turn in range(rounds + 1):
             for recipe, pipe in pipes.items():
                 pipe.send(burst)
                 measured = pipe.recv()
-                if turn >= 3:
+                if turn > 0:
                     seconds[recipe].append(measured)
         peak = max(peak, matmul_peak(device, torch.bfloat16))
         for pipe in pipes.values():
@@ -208,13 +208,13 @@ def measure(pairs: int, device: torch.device, rounds: int, operations: int) -> d
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 4, 16], metavar="N")
-    parser.add_argument("--rounds", type=int, default=12, help="steps of each recipe (default: 12)")
+    parser.add_argument("--rounds", type=int, default=6, help="turns of each recipe (default: 6)")
     arguments = parser.parse_args()
     device, operations = pick_device(), step_operations(1)
     facts = {"date": datetime.date.today().isoformat(), "device": device_name(device)}
     facts |= {"torch": torch.__version__, "size": 256, "ngf": 64, "rows": []}
     for pairs in arguments.batches:
-        rounds = arguments.rounds if pairs < LARGE else max(4, arguments.rounds // 2)
+        rounds = arguments.rounds if pairs < LARGE else max(3, arguments.rounds // 2)
         facts["rows"].append(measure(pairs, device, rounds, operations))
         print(json.dumps(facts["rows"][-1]), flush=True)
     RESULTS.write_text(json.dumps(facts, indent=2) + "\n")

@@ -83,14 +83,17 @@ def doctor(arguments) -> None:
     import torch
 
     from pix2pix_lib.generator import bundled_weights, device_name, pick_device
+    from pix2pix_lib.training import fast_precision
 
+    device = pick_device()
     print(f"pix2pix_lib {__version__}, Python {platform.python_version()}, {platform.platform()}")
-    for package in ("torch", "torchvision", "albumentations", "jupyterlab", "fastapi", "streamlit"):
+    for package in ("torch", "torchvision", "accelerate", "albumentations", "jupyterlab", "fastapi", "streamlit"):
         try:
             print(f"{package:<16} {importlib.metadata.version(package)}")
         except importlib.metadata.PackageNotFoundError:
             print(f"{package:<16} missing: pip install {package}")
-    print(f"device           {device_name(pick_device())} ({torch.get_num_threads()} CPU threads)")
+    print(f"device           {device_name(device)} ({torch.get_num_threads()} CPU threads)")
+    print(f"training         in {fast_precision(device)} unless --precision says otherwise")
     print(f"weights          {', '.join(bundled_weights()) or 'none'}")
 
 

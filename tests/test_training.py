@@ -1,6 +1,8 @@
 """The training step, the loop around it, and all the ways in which a run can end."""
 
+import contextlib
 import dataclasses
+import os
 import signal
 import subprocess
 import sys
@@ -189,6 +191,25 @@ def test_signals_save_before_leaving(config, tmp_path, number):
     assert load_generator(tmp_path / "run" / "generator.safetensors")[1]["steps"] == step
 
 
+def test_a_worker_that_is_killed_ends_the_run_with_one_sentence(config, tmp_path):
+    config = dataclasses.replace(config, epochs=1000, workers=1)
+    process = start(config)
+    wait_for(tmp_path / "run" / "checkpoint.pt", process)
+    for _ in range(200):  # every epoch has a new worker: catch one
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        for child in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(child), signal.SIGKILL)
+        if process.poll() is not None:
+            break
+        time.sleep(0.02)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "A process that reads pictures was ended from outside" in errors
+    assert "Traceback" not in errors
+    assert torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["step"] >= 5
+
+
 def start(config: TrainConfig) -> subprocess.Popen:
     """`pix2pix train` in a process of its own, from a config file."""
     file = Path(config.out).with_suffix(".toml")
@@ -347,6 +368,10 @@ def test_a_full_disk_keeps_the_last_good_checkpoint(config, half_done):
         ({"load_size": 32}, "load_size 32 is smaller"),
         ({"zoom": 0.5}, "zoom is 1 .none. or more"),
         ({"gan_mode": "wasserstein"}, "'vanilla', 'lsgan' or 'hinge'"),
+        ({"precision": "fp8"}, "precision is 'auto', 'fp32' or 'bf16', not 'fp8'"),
+        ({"ngf": "wide"}, "ngf is a whole number, not 'wide'"),
+        ({"epochs": True}, "epochs is a whole number, not True"),
+        ({"compile": 1}, "compile is true or false, not 1"),
     ],
 )
 def test_a_setting_that_cannot_be_is_named(config, change, sentence):
