@@ -198,9 +198,8 @@ class Trainer:
             self.generator.compile()
             self.discriminator.compile()
         self.networks = [self.processes.parallel(net) for net in (self.generator, self.discriminator)]
-        rate = config.learning_rate
-        self.optimizer_g, self.schedule_g = adam_with_schedule(self.generator, rate, total_steps)
-        self.optimizer_d, self.schedule_d = adam_with_schedule(self.discriminator, rate, total_steps)
+        self.optimizer_g, self.schedule_g = adam_with_schedule(self.generator, config.learning_rate, total_steps)
+        self.optimizer_d, self.schedule_d = adam_with_schedule(self.discriminator, config.learning_rate, total_steps)
         self.gan_loss = GANLoss(config.gan_mode)
         part_random(self.processes, config.seed)
 
@@ -611,7 +610,8 @@ def what_broke(error: RuntimeError, config: "TrainConfig") -> str | None:
             "A process that reads pictures was ended from outside, often for want of memory. "
             "The last checkpoint is whole: continue with --resume --workers 0."
         )
-    if isinstance(error, torch.distributed.DistError) or "Connection closed by peer" in text:
+    lost = any(word in text for word in ("gloo", "NCCL", "by peer"))  # however the connection ended
+    if lost or isinstance(error, torch.distributed.DistError):
         return (
             "Another process of this run has ended, or cannot be reached. The last checkpoint is "
             "whole: continue with --resume, on any number of processes."

@@ -153,7 +153,7 @@ def carry_on(config: TrainConfig, launcher: list[str]) -> None:
 
 def test_a_killed_process_ends_the_run_which_resumes_on_one(config):
     errors = killed(config, lambda run: os.kill(ranks(run.pid)[1], signal.SIGKILL))
-    assert "Another process of this run has ended" in errors
+    assert "Another process of this run has ended" in errors, errors
     assert "pix2pix_lib/training.py" not in errors  # the only traceback is the launcher's own
     carry_on(config, launcher=[])
 

@@ -196,6 +196,8 @@ def test_too_little_memory_is_said_in_one_sentence(six_pairs, tmp_path):
         (RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed."), "--workers 0"),
         (RuntimeError("shapes do not match"), None),
         (RuntimeError("[pair.cc:544] Connection closed by peer"), "on any number of processes"),
+        (RuntimeError("Read error: Connection reset by peer"), "on any number of processes"),
+        (RuntimeError("NCCL communicator was aborted on rank 0"), "on any number of processes"),
     ],
     ids=lambda value: str(value)[:20],
 )
