@@ -31,7 +31,7 @@ from pix2pix_lib.training import FREE_TO_CHANGE, TrainConfig, Trainer, batches, 
 RESULTS = Path(__file__).parents[1] / "results" / "objective_grid"
 CONFIG = TrainConfig(
     size=128, load_size=286, mirror="diagonal", ngf=16, ndf=16, epochs=1, learning_rate=5e-4,
-    workers=0,
+    workers=0, precision="fp32",
 )
 OBJECTIVES = {  # name: λ, the weight of L1 beside the adversarial loss; None: L1 alone
     "GAN alone": 0, "GAN + 1·L1": 1, "GAN + 10·L1": 10, "GAN + 100·L1": 100,

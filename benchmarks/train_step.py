@@ -11,7 +11,6 @@ batch size and keeps them in `results/train_step.json`. About eight minutes on t
 """
 
 import argparse
-import contextlib
 import datetime
 import functools
 import json
@@ -23,6 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from pix2pix_lib.discriminator import PatchGAN
 from pix2pix_lib.generator import UNetGenerator, device_name, pick_device
@@ -45,10 +45,10 @@ def random_batch(pairs: int, device: torch.device, size: int = 256) -> dict[str,
     return {side: picture.to(device) for side, picture in batch.items()}
 
 
-def reference_step(pairs: int, device: torch.device, freeze: bool = True, **networks) -> Callable:
-    """A step of the reference recipe; returns the losses."""
+def reference_step(pairs: int, device: torch.device, freeze: bool = True, **settings) -> Callable:
+    """A step of the reference recipe, which returns the losses; `settings` are the generator's."""
     torch.manual_seed(0)
-    generator, discriminator = UNetGenerator(**networks).to(device), PatchGAN().to(device)
+    generator, discriminator = UNetGenerator(**settings).to(device), PatchGAN().to(device)
     optimizer_g, optimizer_d = (
         torch.optim.Adam(network.parameters(), lr=2e-4, betas=(0.5, 0.999))
         for network in (generator, discriminator)
@@ -84,7 +84,7 @@ def our_step(pairs: int, device: torch.device) -> Callable:
     return lambda: train_on(trainer, batch)
 
 
-def changed_step(
+def library_step(
     pairs: int, device: torch.device, precision="fp32", channels_last=False, keep=False
 ) -> Callable:
     """The library's step with fused Adam, and with these further changes."""
@@ -102,13 +102,13 @@ BF16 = {"precision": "bf16"}
 RECIPES = {
     "naive": functools.partial(reference_step, freeze=False),
     "reference": reference_step,
-    "fused Adam": changed_step,
-    "bf16": functools.partial(changed_step, **BF16),
-    "channels last": functools.partial(changed_step, **BF16, channels_last=True),
-    "kept memory": functools.partial(changed_step, **BF16, channels_last=True, keep=True),
+    "fused Adam": library_step,
+    "bf16": functools.partial(library_step, **BF16),
+    "channels last": functools.partial(library_step, **BF16, channels_last=True),
+    "kept memory": functools.partial(library_step, **BF16, channels_last=True, keep=True),
     "ours": our_step,
 }
-LARGE = 16  # from this batch size on, the first, second and last alone: they need the memory
+LARGE = 16  # from this batch size on only three of them, or the memory would not do
 
 
 def wait(device: torch.device) -> None:
@@ -138,15 +138,15 @@ def serve(pipe, recipe: str, pairs: int, device_type: str, threads: int) -> None
     pipe.send(peak_memory(device))
 
 
-@contextlib.contextmanager
-def contenders(recipes: list[str], pairs: int, device: torch.device):
+def start_contenders(recipes: list[str], pairs: int, device: torch.device) -> dict:
     """Name → pipe to the process that runs this recipe."""
     context, pipes = multiprocessing.get_context("spawn"), {}
     for recipe in recipes:
         pipes[recipe], other = context.Pipe()
         arguments = (other, recipe, pairs, device.type, torch.get_num_threads())
         context.Process(target=serve, args=arguments, daemon=True).start()
-    yield pipes
+        other.close()  # so that a process that dies is an error here, not a wait without end
+    return pipes
 
 
 def matmul_peak(device: torch.device, dtype: torch.dtype, size: int = 2048) -> float:
@@ -163,46 +163,52 @@ def matmul_peak(device: torch.device, dtype: torch.dtype, size: int = 2048) -> f
     return 2 * size**3 / min(seconds)
 
 
-def step_operations(pairs: int) -> int:
-    """Floating-point operations of the products in one step, counted as PyTorch runs it."""
-    from torch.utils.flop_counter import FlopCounterMode
-
-    step = reference_step(pairs, torch.device("cpu"))
+def step_operations() -> int:
+    """Floating-point operations of the products in one step on one pair, as PyTorch runs it."""
+    step = reference_step(1, torch.device("cpu"))
     with FlopCounterMode(display=False) as counter:
         step()
     return counter.get_total_flops()
 
 
-def measure(pairs: int, device: torch.device, rounds: int, operations: int) -> dict:
-    """All recipes in turn, the first round for warming up."""
+def take_turns(pipes: dict, device: torch.device, rounds: int) -> dict[str, list[float]]:
+    """Seconds a step by recipe, in each round but the first, which warms up."""
     burst = 20 if device.type == "cuda" else 3
+    seconds = {recipe: [] for recipe in pipes}
+    for turn in range(rounds + 1):
+        for recipe, pipe in pipes.items():
+            pipe.send(burst)
+            measured = pipe.recv()
+            if turn > 0:
+                seconds[recipe].append(measured)
+    return seconds
+
+
+def measure(pairs: int, device: torch.device, rounds: int, operations: int) -> dict:
+    """The row of one batch size; `operations` is what a step needs for one pair."""
     recipes = list(RECIPES) if pairs < LARGE else ["naive", "reference", "ours"]
-    seconds = {recipe: [] for recipe in recipes}
-    peak = matmul_peak(device, torch.bfloat16)
-    with contenders(recipes, pairs, device) as pipes:
-        for turn in range(rounds + 1):
-            for recipe, pipe in pipes.items():
-                pipe.send(burst)
-                measured = pipe.recv()
-                if turn > 0:
-                    seconds[recipe].append(measured)
-        peak = max(peak, matmul_peak(device, torch.bfloat16))
-        for pipe in pipes.values():
-            pipe.send(None)
-        memory = {recipe: pipe.recv() for recipe, pipe in pipes.items()}
-    median = {recipe: statistics.median(values) for recipe, values in seconds.items()}
+    peaks = [matmul_peak(device, torch.bfloat16)]
+    pipes = start_contenders(recipes, pairs, device)
+    seconds = take_turns(pipes, device, rounds)
+    peaks.append(matmul_peak(device, torch.bfloat16))
     row = {"batch": pairs, "rounds": rounds}
-    for recipe in recipes:
+    for recipe, pipe in pipes.items():
+        pipe.send(None)
+        median = statistics.median(seconds[recipe])
         row[recipe] = {
-            "pictures_per_second": round(pairs / median[recipe], 3),
-            "seconds_per_step": round(median[recipe], 4),
-            "peak_memory_gb": round(memory[recipe] / 1e9, 2),
+            "pictures_per_second": round(pairs / median, 3),
+            "seconds_per_step": round(median, 4),
+            "peak_memory_gb": round(pipe.recv() / 1e9, 2),
         }
-    row["ratio"] = round(median["reference"] / median["ours"], 2)
-    row["ratio_to_naive"] = round(median["naive"] / median["ours"], 2)
-    row["bf16_matmul_peak_gflops"] = round(peak / 1e9, 1)
-    row["share_of_peak"] = round(operations * pairs / median["ours"] / peak, 3)
-    return row
+    naive, reference, ours = (
+        statistics.median(seconds[recipe]) for recipe in ("naive", "reference", "ours")
+    )
+    return row | {
+        "ratio": round(reference / ours, 2),
+        "ratio_to_naive": round(naive / ours, 2),
+        "bf16_matmul_peak_gflops": round(max(peaks) / 1e9, 1),
+        "share_of_peak": round(operations * pairs / ours / max(peaks), 3),
+    }
 
 
 def main() -> None:
@@ -210,7 +216,7 @@ def main() -> None:
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 4, 16], metavar="N")
     parser.add_argument("--rounds", type=int, default=6, help="turns of each recipe (default: 6)")
     arguments = parser.parse_args()
-    device, operations = pick_device(), step_operations(1)
+    device, operations = pick_device(), step_operations()
     facts = {"date": datetime.date.today().isoformat(), "device": device_name(device)}
     facts |= {"torch": torch.__version__, "size": 256, "ngf": 64, "rows": []}
     for pairs in arguments.batches:

@@ -22,7 +22,7 @@ from pix2pix_lib.training import TrainConfig, fit
 RESULTS = Path(__file__).parents[1] / "results" / "earth_variety.json"
 CONFIG = TrainConfig(
     size=128, load_size=286, mirror="diagonal", ngf=16, ndf=16, epochs=6, batch_size=4,
-    learning_rate=5e-4, save_every=10_000, workers=0,
+    learning_rate=5e-4, save_every=10_000, workers=0, precision="fp32",
 )
 GEOMETRY, COLOUR = {"zoom": 1.5, "rotate": 20.0}, {"colour_jitter": 0.12, "noise": 0.08}
 SETTINGS = {

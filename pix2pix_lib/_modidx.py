@@ -209,6 +209,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                          'pix2pix_lib/receptive_field.py'),
                                              'pix2pix_lib.receptive_field.FirstLayer.__torch_function__': ( 'receptive_field.html#firstlayer.__torch_function__',
                                                                                                             'pix2pix_lib/receptive_field.py'),
+                                             'pix2pix_lib.receptive_field.NoRule': ( 'receptive_field.html#norule',
+                                                                                     'pix2pix_lib/receptive_field.py'),
                                              'pix2pix_lib.receptive_field.Positive': ( 'receptive_field.html#positive',
                                                                                        'pix2pix_lib/receptive_field.py'),
                                              'pix2pix_lib.receptive_field.Positive.__torch_function__': ( 'receptive_field.html#positive.__torch_function__',

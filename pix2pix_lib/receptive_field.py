@@ -3,9 +3,9 @@
 # %% auto #0
 __all__ = ['NOTHING', 'EVERYTHING', 'RULES', 'ACTIVATIONS', 'COPIES', 'NORMS', 'Reads', 'convolution_reads', 'transposed_reads',
            'nearest_reads', 'linear_reads', 'adaptive_reads', 'around', 'Axis', 'read_axis', 'read_all', 'pixel_axis',
-           'hull', 'join_axes', 'one_or_both', 'ReceptiveField', 'rule', 'read', 'read_plane', 'both', 'windows',
-           'convolution', 'transposed_convolution', 'max_pooling', 'average_pooling', 'adaptive_pooling', 'resize',
-           'arithmetic', 'concatenation', 'splitting', 'reshaping', 'every_unit', 'plain_name', 'input_first',
+           'hull', 'NoRule', 'join_axes', 'one_or_both', 'ReceptiveField', 'rule', 'read', 'read_plane', 'both',
+           'windows', 'convolution', 'transposed_convolution', 'max_pooling', 'average_pooling', 'adaptive_pooling',
+           'resize', 'arithmetic', 'concatenation', 'splitting', 'reshaping', 'every_unit', 'plain_name', 'input_first',
            'tensors_in', 'Trace', 'run', 'copy_with', 'to_meta', 'FirstLayer', 'picture_shape', 'check_unit',
            'theoretical', 'Positive', 'not_zero', 'as_it_is', 'window_sum', 'positive_weights', 'measured']
 
@@ -141,10 +141,14 @@ def hull(ends: list[np.ndarray]) -> np.ndarray:
     return np.stack([np.min(first, axis=0), np.max(last, axis=0)])
 
 
+class NoRule(Exception):
+    """What no rule covers, in words that `Trace.follow` puts into the sentence it raises."""
+
+
 def join_axes(axes: list[Axis]) -> Axis:
     """The axis of a sum or a concatenation; an axis of one unit is spread over the others."""
     if len(axes) > 1 and any((axis.here[0] > axis.here[1]).any() for axis in axes):
-        raise NotImplementedError("of units some of which see nothing")
+        raise NoRule("of units some of which see nothing")
     length = max(axis.here.shape[1] for axis in axes)
     here = hull([np.broadcast_to(axis.here, (2, length)) for axis in axes])
     full = [axis for axis in axes if axis.here.shape[1] == length]
@@ -265,7 +269,7 @@ def adaptive_pooling(result, source, output_size, *_, **options):
 @rule("interpolate")
 def resize(result, source, size=None, scale_factor=None, mode="nearest", *_, **options):
     if mode not in ("nearest", "bilinear") or any(options.values()):
-        raise NotImplementedError(", ".join(map(str, [mode, *filter(options.get, options)])))
+        raise NoRule(", ".join(map(str, [mode, *filter(options.get, options)])))
     rates = [Fraction(*pair) for pair in zip(source.shape[-2:], result.shape[-2:], strict=True)]
     if scale_factor is not None:
         factors = [Fraction(factor).limit_denominator(10_000) for factor in both(scale_factor)]
@@ -285,7 +289,7 @@ def arithmetic(result, *operands, **options):
 @rule("cat", "concat")
 def concatenation(result, tensors, dim=0):
     if dim % result.ndim >= result.ndim - 2:
-        raise NotImplementedError("along rows or columns")
+        raise NoRule("along rows or columns")
     return arithmetic(result, *tensors)
 
 
@@ -302,13 +306,13 @@ def reshaping(result, source, *shape, **options):
         return source.field
     if result.ndim == 2:  # a vector: what follows may read every unit
         return read_plane(source, (1, 1))
-    raise NotImplementedError(f"from {tuple(source.shape)} to {tuple(result.shape)}")
+    raise NoRule(f"from {tuple(source.shape)} to {tuple(result.shape)}")
 
 
 @rule("mean", "linear")
 def every_unit(result, source, *_, **options):
     if result.ndim == 3 or result.numel() // result.shape[:2].numel() > 1:
-        raise NotImplementedError("on a part of the dimensions")
+        raise NoRule("on a part of the dimensions")
     return read_plane(source, (1, 1))
 
 # %% ../notebooks/05_receptive_field.ipynb #names
@@ -364,11 +368,11 @@ class Trace(TorchFunctionMode):
         try:
             alone = name in ACTIVATIONS | COPIES | NORMS.keys()
             if several and (alone or RULES[name] in (convolution, transposed_convolution)):
-                raise NotImplementedError("with weights or limits that depend on the picture")
+                raise NoRule("with weights or limits that depend on the picture")
             if name in NORMS and NORMS[name](*args, **kwargs) and self.norms:
                 return read_plane(args[0], args[0].field.grid)
             return args[0].field if alone else RULES[name](result, *args, **kwargs)
-        except (KeyError, NotImplementedError, AttributeError, TypeError) as error:
+        except (KeyError, NoRule, AttributeError, TypeError) as error:
             known = "" if type(error) is KeyError else f", used in this way ({error})"
             what = f"theoretical has no rule for {name!r}{known}, in layer {self.stack[-1]!r}: "
             raise Pix2PixError(f"{what}add one to RULES, or ask measured.") from None

@@ -194,9 +194,9 @@ class Trainer:
         self.average = AveragedModel(
             self.generator, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=True
         ) if config.ema else None
-        if config.compile:
-            self.generator.compile()
-            self.discriminator.compile()
+        for network in (self.generator, self.discriminator) if config.compile else ():
+            network.compile()
+        # As they are called in training: several processes wrap them to average the gradients.
         self.networks = [self.processes.parallel(net) for net in (self.generator, self.discriminator)]
         self.optimizer_g, self.schedule_g = adam_with_schedule(self.generator, config.learning_rate, total_steps)
         self.optimizer_d, self.schedule_d = adam_with_schedule(self.discriminator, config.learning_rate, total_steps)
@@ -284,7 +284,7 @@ def run_card(trainer: Trainer, pairs: int) -> dict:
     return {
         "data": Path(config.data).name, "direction": config.direction, "split": "train",
         "pairs": pairs, "steps": trainer.step, "epochs": round(trainer.step * config.batch_size / pairs, 2),
-        "config": asdict(config), "date": datetime.date.today().isoformat(),
+        "config": asdict(config), "precision": trainer.precision, "date": datetime.date.today().isoformat(),
         "device": device_name(trainer.device), "torch": torch.__version__, "licence": "MIT",
     }
 
@@ -622,14 +622,14 @@ def what_broke(error: RuntimeError, config: "TrainConfig") -> str | None:
 class Processes:
     """The processes that train one model together, as `accelerate launch` or `torchrun` starts them.
 
-    Without them there is one, of rank 0. Each has its `device`, all the same weights, and every
-    batch is shared out among them.
+    Without them there is one, of rank 0. Each has its `device`, a GPU of its own or its part of the
+    processor, all the same weights, and every batch is shared out among them.
     """
 
     def __init__(self, device: str):
         self.accelerator = None
         if int(os.environ.get("WORLD_SIZE", 1)) > 1:
-            self.accelerator = Accelerator(cpu=device == "cpu")
+            self.accelerator = Accelerator(cpu=pick_device(device).type != "cuda")
         self.count = self.accelerator.num_processes if self.accelerator else 1
         self.rank = self.accelerator.process_index if self.accelerator else 0
         self.device = self.accelerator.device if self.accelerator else pick_device(device)

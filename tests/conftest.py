@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from pix2pix_lib import data
+from pix2pix_lib.training import TrainConfig
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -32,6 +33,24 @@ def six_pairs(earth, tmp_path) -> Path:
         for number in numbers:
             shutil.copy(earth / split / f"{number}.jpg", folder / split)
     return folder
+
+
+@pytest.fixture
+def config(six_pairs, tmp_path) -> TrainConfig:
+    """Twelve steps of a tiny pix2pix."""
+    return TrainConfig(
+        data=str(six_pairs),
+        out=str(tmp_path / "run"),
+        epochs=2,
+        size=64,
+        load_size=70,
+        ngf=4,
+        ndf=4,
+        workers=0,
+        log_every=1,
+        save_every=5,
+        device="cpu",
+    )
 
 
 @pytest.fixture(scope="session")

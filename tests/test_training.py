@@ -2,18 +2,18 @@
 
 import contextlib
 import dataclasses
-import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import tomli_w
 import torch
 from PIL import Image
+from runs import last_step, start, wait_until
 
 from pix2pix_lib import Pix2PixError
 from pix2pix_lib.augment import eval_transform
@@ -36,24 +36,6 @@ from pix2pix_lib.training import (
     train_on,
     train_step,
 )
-
-
-@pytest.fixture
-def config(six_pairs, tmp_path) -> TrainConfig:
-    """Twelve steps of a tiny pix2pix."""
-    return TrainConfig(
-        data=str(six_pairs),
-        out=str(tmp_path / "run"),
-        epochs=2,
-        size=64,
-        load_size=70,
-        ngf=4,
-        ndf=4,
-        workers=0,
-        log_every=1,
-        save_every=5,
-        device="cpu",
-    )
 
 
 def generator_bits(folder) -> dict:
@@ -168,7 +150,7 @@ def test_a_killed_run_resumes_to_the_same_bits(config, tmp_path, change):
     unbroken = fit(dataclasses.replace(config, out=str(tmp_path / "unbroken")))
     broken = tmp_path / "broken"
     process = start(dataclasses.replace(config, out=str(broken)))
-    wait_for(broken / "checkpoint.pt", process)
+    wait_until(process, (broken / "checkpoint.pt").exists)
     process.kill()
     process.wait()
     assert torch.load(broken / "checkpoint.pt", weights_only=True)["step"] < 48
@@ -180,7 +162,7 @@ def test_a_killed_run_resumes_to_the_same_bits(config, tmp_path, change):
 def test_signals_save_before_leaving(config, tmp_path, number):
     config = dataclasses.replace(config, epochs=100, workers=1, save_every=100_000)
     process = start(config)
-    wait_for(tmp_path / "run" / "results.csv", process, lines=3)
+    wait_until(process, lambda: last_step(tmp_path / "run") >= 2)
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
@@ -194,38 +176,20 @@ def test_signals_save_before_leaving(config, tmp_path, number):
 def test_a_worker_that_is_killed_ends_the_run_with_one_sentence(config, tmp_path):
     config = dataclasses.replace(config, epochs=1000, workers=1)
     process = start(config)
-    wait_for(tmp_path / "run" / "checkpoint.pt", process)
-    for _ in range(200):  # every epoch has a new worker: catch one
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        for child in children:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(child), signal.SIGKILL)
-        if process.poll() is not None:
-            break
-        time.sleep(0.02)
+    wait_until(process, (tmp_path / "run" / "checkpoint.pt").exists)
+    def kill_workers() -> bool:
+        """Every epoch has a new one; whether one was caught that the run needed."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for worker in psutil.Process(process.pid).children():
+                worker.kill()
+        return process.poll() is not None
+
+    wait_until(process, kill_workers)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "A process that reads pictures was ended from outside" in errors
     assert "Traceback" not in errors
     assert torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["step"] >= 5
-
-
-def start(config: TrainConfig) -> subprocess.Popen:
-    """`pix2pix train` in a process of its own, from a config file."""
-    file = Path(config.out).with_suffix(".toml")
-    file.write_text(tomli_w.dumps(dataclasses.asdict(config)))
-    command = [sys.executable, "-m", "pix2pix_lib", "train", "--config", str(file)]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-
-def wait_for(path, process, lines: int = 0) -> None:
-    """Until a file is there (with so many lines), or the process has ended without it."""
-    for _ in range(6000):
-        if path.exists() and (not lines or len(path.read_text().splitlines()) >= lines):
-            return
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.05)
-    raise AssertionError(f"{path} did not appear")
 
 
 def test_workers_do_not_change_the_result(config, tmp_path):
