@@ -386,6 +386,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'pix2pix_lib.training.stop_signals': ('training.html#stop_signals', 'pix2pix_lib/training.py'),
                                       'pix2pix_lib.training.train_on': ('training.html#train_on', 'pix2pix_lib/training.py'),
                                       'pix2pix_lib.training.train_step': ('training.html#train_step', 'pix2pix_lib/training.py'),
+                                      'pix2pix_lib.training.watch_workers': ('gpu_training.html#watch_workers', 'pix2pix_lib/training.py'),
                                       'pix2pix_lib.training.what_broke': ('gpu_training.html#what_broke', 'pix2pix_lib/training.py')},
             'pix2pix_lib.widgets': { 'pix2pix_lib.widgets.Explorer': ('start_here.html#explorer', 'pix2pix_lib/widgets.py'),
                                      'pix2pix_lib.widgets.Explorer.__init__': ( 'start_here.html#explorer.__init__',

@@ -27,6 +27,7 @@ from pix2pix_lib.training import (
     place,
     restore_state,
     train_on,
+    watch_workers,
     what_broke,
 )
 
@@ -200,3 +201,32 @@ def test_too_little_memory_is_said_in_one_sentence(six_pairs, tmp_path):
 def test_what_broke(error, sentence):
     found = what_broke(error, TrainConfig(size=64, ngf=4))
     assert found is None if sentence is None else sentence in found
+
+
+@pytest.mark.parametrize(
+    "error", [ConnectionResetError(104, "reset"), FileNotFoundError(2, "gone"), EOFError()]
+)
+def test_a_lost_connection_to_a_worker_is_the_end_of_the_worker(error):
+    def loader():
+        yield {"name": "one"}
+        raise error
+
+    found = watch_workers(loader())
+    assert next(found) == {"name": "one"}
+    with pytest.raises(RuntimeError) as raised:
+        next(found)
+    assert "--workers 0" in what_broke(raised.value, TrainConfig())
+
+
+def test_a_worker_that_ends_while_a_checkpoint_is_written_is_not_the_disks_fault(
+    config, tmp_path, monkeypatch
+):
+    """PyTorch tells of a killed worker wherever the training process happens to be."""
+
+    def told(*_):
+        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed.")
+
+    monkeypatch.setattr(torch, "save", told)
+    with pytest.raises(Pix2PixError, match="A process that reads pictures was ended"):
+        fit(config)
+    assert not (tmp_path / "run" / "checkpoint.partial").exists()

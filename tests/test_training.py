@@ -177,6 +177,7 @@ def test_a_worker_that_is_killed_ends_the_run_with_one_sentence(config, tmp_path
     config = dataclasses.replace(config, epochs=1000, workers=1)
     process = start(config)
     wait_until(process, (tmp_path / "run" / "checkpoint.pt").exists)
+
     def kill_workers() -> bool:
         """Every epoch has a new one; whether one was caught that the run needed."""
         with contextlib.suppress(psutil.NoSuchProcess):
