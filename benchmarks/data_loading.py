@@ -1,9 +1,10 @@
 """Reading pairs: from JPEG files of 1200×600, the format of `maps`, to tensors for training.
 
 "plain" is the usual pipeline, Pillow and torchvision: open, cut in two, resize bicubically, crop,
-mirror, convert, normalise. "cold" is ours without its cache, "cached" ours with it, "building" what
-filling the cache costs, once. All on one core, taking turns, on tiles of the `earth` set enlarged
-to that format. Prints one JSON line and keeps it in `results/data_loading.json`. About a minute.
+mirror, convert, normalise. "cold" is ours without its cache, as `--no-cache` trains, "cached" ours
+with it, "building" what filling the cache costs, once. All on one core, taking turns, on tiles of
+the `earth` set enlarged to that format. Prints one JSON line and keeps it in
+`results/data_loading.json`. About a minute.
 """
 
 import datetime
@@ -58,8 +59,10 @@ def read_plainly(path: Path) -> tuple[torch.Tensor, torch.Tensor]:
 def pipelines(folder: Path) -> dict[str, Callable[[int], object]]:
     """Name → how the pair of an index is read."""
     paths = data.pictures_in(folder / "train")
-    cold = data.PairedImageFolder(folder, "train", transform=train_transform())
-    cached = data.PairedImageFolder(folder, "train", transform=train_transform(), cache_size=286)
+    cold, cached = (
+        data.PairedImageFolder(folder, "train", transform=train_transform(), size=286, cache=cache)
+        for cache in (False, True)
+    )
     return {
         "plain": lambda index: read_plainly(paths[index]),
         "cold": cold.__getitem__,

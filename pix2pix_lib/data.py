@@ -5,10 +5,11 @@ __all__ = ['EARTH_SIZE', 'EARTH_TILE', 'EARTH_STEP', 'EARTH_ROWS', 'EARTH_PERIOD
            'PICTURE_SUFFIXES', 'PIX2PIX_SERVER', 'SETS', 'FROM_PHOTOGRAPHS', 'PHOTOGRAPH_SIZE', 'VAL_EVERY', 'to_rgb',
            'to_8_bits', 'read_picture', 'split_pair', 'join_pair', 'earth_rasters', 'earth_positions', 'land_share',
            'build_earth', 'tile_centre', 'pictures_in', 'find_pairs', 'match_folders', 'read_pair', 'Pairs',
-           'PairedImageFolder', 'open_cache', 'cache_fingerprint', 'build_cache', 'DataSet', 'whole_or_nothing', 'find',
-           'get', 'edge_sketch', 'grey_copy', 'build_from_photographs', 'get_from_photographs', 'transfer', 'fetch',
-           'BrokenArchive', 'unpack', 'verify', 'download', 'Report', 'side_features', 'edge_spectrum', 'looks_shifted',
-           'looks_swapped', 'oddities', 'open_sides', 'check_split', 'examine', 'check']
+           'PairedImageFolder', 'open_cache', 'cache_fingerprint', 'read_files', 'build_cache', 'DataSet',
+           'whole_or_nothing', 'find', 'get', 'edge_sketch', 'grey_copy', 'build_from_photographs',
+           'get_from_photographs', 'transfer', 'fetch', 'BrokenArchive', 'unpack', 'verify', 'download', 'Report',
+           'side_features', 'edge_spectrum', 'looks_shifted', 'looks_swapped', 'oddities', 'open_sides', 'check_split',
+           'examine', 'check']
 
 # %% ../notebooks/01_dataset_inspection.ipynb #imports
 import csv
@@ -20,6 +21,7 @@ import os
 import shutil
 import struct
 import tarfile
+import warnings
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -61,10 +63,12 @@ def to_8_bits(levels: np.ndarray) -> np.ndarray:
     return np.clip(levels, 0, 255).astype(np.uint8)
 
 # %% ../notebooks/01_dataset_inspection.ipynb #split-pair
-def read_picture(path: Path) -> Image.Image:
-    """Read a picture file as 8-bit RGB; an unreadable one raises `Pix2PixError` with its name."""
+def read_picture(path: Path, least: tuple[int, int] | None = None) -> Image.Image:
+    """Read a file as 8-bit RGB, JPEGs perhaps at 1/2, 1/4 or 1/8, not below `least` (width, height)."""
     try:
         with Image.open(path) as picture:
+            if least and picture.width % 16 == 0:  # at 1/8, the seam of a pair is between two pixels
+                picture.draft(None, least)
             return to_rgb(picture)
     except FileNotFoundError:
         raise Pix2PixError(f"{path} does not exist.") from None
@@ -86,10 +90,7 @@ def split_pair(picture: Image.Image) -> tuple[Image.Image, Image.Image]:
 
 def join_pair(a: Image.Image, b: Image.Image) -> Image.Image:
     """Put A and B, of the same size (w, h), side by side into one picture of size (2w, h)."""
-    pair = Image.new("RGB", (a.width + b.width, a.height))
-    pair.paste(a, (0, 0))
-    pair.paste(b, (a.width, 0))
-    return pair
+    return Image.fromarray(np.hstack([a, b]))
 
 # %% ../notebooks/01_dataset_inspection.ipynb #earth-rasters
 EARTH_SIZE = (5400, 2700)  # (width, height) of both rasters: 15 pixels to the degree
@@ -207,9 +208,10 @@ def match_folders(folder_a: Path, folder_b: Path) -> list[tuple[Path, Path]]:
     return [(files_a[stem], files_b[stem]) for stem in files_a]
 
 
-def read_pair(files: tuple[Path, ...]) -> tuple[Image.Image, Image.Image]:
-    """Read A and B as RGB pictures of the same size, from one file or from two."""
-    pictures = [read_picture(path) for path in files]
+def read_pair(files: tuple[Path, ...], least: int | None = None) -> tuple[Image.Image, Image.Image]:
+    """Read A and B as RGB pictures of one size, from one file or two; JPEGs perhaps down to `least`."""
+    sides = 3 - len(files)  # that a file holds, next to each other
+    pictures = [read_picture(path, least and (sides * least, least)) for path in files]
     if len(pictures) == 1:
         try:
             return split_pair(pictures[0])
@@ -226,24 +228,21 @@ def read_pair(files: tuple[Path, ...]) -> tuple[Image.Image, Image.Image]:
 class Pairs:
     """The pairs of `root/split` as A and B: each file holds both, or `A/` and `B/` hold one each.
 
-    `cache_size` keeps all pairs, resized to that many pixels square, in one memory-mapped file
-    beside the pictures: `(N, 2, cache_size, cache_size, 3)` uint8.
+    With a `size` all come resized to that many pixels square; `cache` keeps them beside the pictures,
+    uint8 (N, 2, size, size, 3). A pair that cannot be read raises `Pix2PixError`; with `broken="skip"`
+    the next takes its place, and a warning names it.
     """
 
-    def __init__(self, root: str | Path, split: str = "train", cache_size: int | None = None):
-        self.pairs = find_pairs(Path(root), split)
-        path = Path(root) / f".cache-{split}-{cache_size}.npy"
-        self.cache = None if cache_size is None else open_cache(path, self.pairs, cache_size)
+    def __init__(self, root: str | Path, split="train", size: int | None = None, cache=False, broken="stop"):
+        self.pairs, self.size, self.broken = find_pairs(Path(root), split), size, broken
+        self.cache = open_cache(Path(root) / f".cache-{split}-{size}.npy", self) if cache else None
 
     def __len__(self) -> int:
         return len(self.pairs)
 
     def pair(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """A and B of one pair as uint8 arrays (height, width, 3)."""
-        if self.cache is not None:
-            return self.cache[index, 0], self.cache[index, 1]
-        a, b = read_pair(self.pairs[index])
-        return np.asarray(a), np.asarray(b)
+        return read_files(self, index) if self.cache is None else tuple(self.cache[index])
 
     def __getstate__(self) -> dict:
         # Sent to a worker process, a memory map would travel as a copy; its file's name does not.
@@ -259,16 +258,18 @@ class PairedImageFolder(Pairs):
 
     Without a transform the pictures are uint8 arrays (height, width, 3); with one they are what
     `transform(source, target, seed)` returns. That seed depends on `seed`, `epoch` and the item's
-    index alone, so an item is the same whichever worker reads it, and after a resume.
+    index alone, so an item is the same whichever worker reads it, and after a resume. `size`, `cache`
+    and `broken` are those of `Pairs`.
     """
 
     def __init__(
         self, root: str | Path, split: str = "train", direction: str = "AtoB",
-        transform: Callable | None = None, cache_size: int | None = None, seed: int = 0,
+        transform: Callable | None = None, seed: int = 0,
+        size: int | None = None, cache: bool = False, broken: str = "stop",
     ):
         if direction not in ("AtoB", "BtoA"):
             raise Pix2PixError(f"direction is 'AtoB' or 'BtoA', not {direction!r}.")
-        super().__init__(root, split, cache_size)
+        super().__init__(root, split, size, cache, broken)
         self.direction, self.transform, self.seed, self.epoch = direction, transform, seed, 0
 
     def __getitem__(self, index: int) -> dict:
@@ -280,15 +281,15 @@ class PairedImageFolder(Pairs):
         return {"source": source, "target": target, "name": self.pairs[index][0].stem}
 
 # %% ../notebooks/01_dataset_inspection.ipynb #cache
-def open_cache(path: Path, pairs: list[tuple[Path, ...]], size: int) -> np.ndarray:
+def open_cache(path: Path, dataset: "Pairs") -> np.ndarray:
     """Open the memory-mapped cache at `path`; builds it where it is missing or out of date."""
-    fingerprint = cache_fingerprint(path, pairs, size)
+    fingerprint = cache_fingerprint(path, dataset)
     stamp = path.with_suffix(".sha256")
     try:
         with FileLock(path.with_suffix(".lock")):
             if not (path.exists() and stamp.exists() and stamp.read_text() == fingerprint):
                 stamp.unlink(missing_ok=True)
-                build_cache(path, pairs, size)
+                build_cache(path, dataset)
                 stamp.write_text(fingerprint)
         return np.load(path, mmap_mode="r")
     except OSError as error:
@@ -297,26 +298,41 @@ def open_cache(path: Path, pairs: list[tuple[Path, ...]], size: int) -> np.ndarr
         ) from None
 
 
-def cache_fingerprint(path: Path, pairs: list[tuple[Path, ...]], size: int) -> str:
+def cache_fingerprint(path: Path, dataset: "Pairs") -> str:
     """Changes with the size and any picture's name, length or date, not with the working folder."""
-    files = [file.relative_to(path.parent) for pair in pairs for file in pair]
+    files = [file.relative_to(path.parent) for pair in dataset.pairs for file in pair]
     states = [(path.parent / file).stat() for file in files]
     stamps = [
         [file.as_posix(), state.st_size, state.st_mtime_ns]
         for file, state in zip(files, states, strict=True)
     ]
-    return hashlib.sha256(json.dumps([stamps, size]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([stamps, dataset.size, dataset.broken]).encode()).hexdigest()
 
 # %% ../notebooks/01_dataset_inspection.ipynb #build-cache
-def build_cache(path: Path, pairs: list[tuple[Path, ...]], size: int) -> None:
-    """Write all pairs, `size` square, to `path`: `(N, 2, size, size, 3)` uint8, or nothing."""
-    partial = path.with_suffix(".partial")
+def read_files(dataset: Pairs, index: int, skipped: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """A and B of one pair from their files, resized where the data set has a size, skipped as it says."""
+    import cv2  # here, not above: reading pictures, which serving needs, gets by without it
+
     try:
-        shape = (len(pairs), 2, size, size, 3)
+        sides = [np.asarray(side) for side in read_pair(dataset.pairs[index], dataset.size)]
+    except Pix2PixError as error:
+        if dataset.broken == "stop" or skipped == len(dataset) - 1:
+            raise
+        warnings.warn(f"{error} The next pair takes its place.", stacklevel=2)
+        return read_files(dataset, (index + 1) % len(dataset), skipped + 1)
+    square = (dataset.size, dataset.size) if dataset.size else sides[0].shape[1::-1]
+    # Bicubic, but where much is lost, areas are averaged: fine lines would alias.
+    how = cv2.INTER_AREA if max(sides[0].shape) > 1.25 * max(square) else cv2.INTER_CUBIC
+    return tuple(cv2.resize(side, square, interpolation=how) for side in sides)
+
+
+def build_cache(path: Path, dataset: Pairs) -> None:
+    """Write all pairs to `path`: uint8 (N, 2, size, size, 3), or nothing."""
+    partial, shape = path.with_suffix(".partial"), (len(dataset), 2, dataset.size, dataset.size, 3)
+    try:
         cache = np.lib.format.open_memmap(partial, "w+", np.uint8, shape)
-        for index, files in enumerate(tqdm(pairs, desc=f"caching {path.parent.name}", unit="pair")):
-            for side, picture in enumerate(read_pair(files)):
-                cache[index, side] = picture.resize((size, size), Image.Resampling.BICUBIC)
+        for index in tqdm(range(len(dataset)), desc=f"caching {path.parent.name}", unit="pair"):
+            cache[index] = read_files(dataset, index)
         cache.flush()
         os.replace(partial, path)
     finally:

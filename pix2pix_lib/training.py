@@ -140,6 +140,8 @@ class TrainConfig(PairConfig):
     ema: float = option(0.0, "decay of the running mean of the generator that is drawn with and saved; 0 is none")
     precision: str = option("auto", "arithmetic of the convolutions; auto: bf16 where it is fast", ("auto", "fp32", "bf16"))
     compile: bool = option(False, "compile both networks with torch.compile")
+    cache: bool = option(True, "keep the pairs, decoded and at load_size, in a file beside the pictures")
+    broken: str = option("stop", "what a pair that cannot be read does: stop the run, or let the next take its place", ("stop", "skip"))
     workers: int = option(2, "processes that read pictures; 0 reads in the training process")
     save_every: int = option(500, "steps from one checkpoint and sample picture to the next")
     log_every: int = option(20, "steps from one row of results.csv to the next")
@@ -429,7 +431,7 @@ def stop_signals():
             signal.signal(number, previous)
 
 # %% ../notebooks/07_training.ipynb #open-run
-FREE_TO_CHANGE = {"out", "device", "workers", "save_every"}  # on resume; all else decides the result
+FREE_TO_CHANGE = {"out", "device", "cache", "workers", "save_every"}  # on resume; all else decides the result
 
 
 def open_run(folder: Path, config: TrainConfig, resume: bool, first: bool = True) -> dict | None:
@@ -463,7 +465,7 @@ def open_data(config: TrainConfig) -> tuple[data.PairedImageFolder, data.PairedI
         config.colour_jitter, config.noise,
     )
     train_pairs = data.PairedImageFolder(
-        root, "train", config.direction, augmentation, cache_size=config.load_size, seed=config.seed
+        root, "train", config.direction, augmentation, config.seed, config.load_size, config.cache, config.broken
     )
     if len(train_pairs) < config.batch_size:
         raise Pix2PixError(f"{root} has {len(train_pairs)} training pairs, too few for a batch of {config.batch_size}.")
@@ -552,7 +554,10 @@ class ChannelsLastInstanceNorm2d(nn.InstanceNorm2d):
             F.batch_norm(picture, None, None, self.weight, self.bias, training=True, eps=self.eps)
             for picture in features.split(1)
         ]
-        return torch.cat(normed)
+        normed = torch.cat(normed)
+        if normed.requires_grad:  # where skips joined, the gradient comes as every other stretch of a larger one
+            normed.register_hook(lambda gradient: gradient.contiguous(memory_format=torch.channels_last))
+        return normed
 
 # %% ../notebooks/08_gpu_training.ipynb #place
 def is_deep(layer: nn.Module) -> bool:
@@ -622,11 +627,17 @@ def what_broke(error: Exception, config: "TrainConfig") -> str | None:
         )
     return None
 
-
+# %% ../notebooks/08_gpu_training.ipynb #watch-workers
 def watch_workers(loader: Iterable[dict]) -> Iterator[dict]:
-    """The batches of a loader; a connection to a worker that breaks counts as the worker's end."""
+    """The batches of a loader; a connection to a worker that breaks counts as the worker's end.
+
+    A worker's `Pix2PixError` arrives with the worker's traceback around it: the sentence is the last line.
+    """
     try:
         yield from loader
+    except Pix2PixError as error:
+        sentence = str(error).splitlines()[-1].removeprefix("pix2pix_lib.Pix2PixError: ")
+        raise Pix2PixError(f"{sentence} The last checkpoint, if there is one, is whole.") from None
     except (OSError, EOFError) as error:  # noticed before PyTorch noticed that the process had gone
         raise RuntimeError("DataLoader worker cannot be reached") from error
 

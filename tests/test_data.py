@@ -254,7 +254,7 @@ def keep_seed(source, target, seed):
 
 def test_seeds_do_not_depend_on_the_workers(tmp_path):
     write_pairs(tmp_path / "train", 6)
-    dataset = data.PairedImageFolder(tmp_path, transform=keep_seed, cache_size=32, seed=3)
+    dataset = data.PairedImageFolder(tmp_path, transform=keep_seed, size=32, cache=True, seed=3)
     seen = []
     for workers in (0, 1, 2):
         loader = torch.utils.data.DataLoader(dataset, batch_size=2, num_workers=workers)
@@ -272,44 +272,82 @@ def test_seeds_do_not_depend_on_the_workers(tmp_path):
 def test_cache_holds_what_plain_decoding_gives(tmp_path):
     write_pairs(tmp_path / "train", 4)
     plain = data.PairedImageFolder(tmp_path)
-    cached = data.PairedImageFolder(tmp_path, cache_size=64)  # the size that the pictures have
+    cached = data.PairedImageFolder(tmp_path, size=64, cache=True)  # the pictures' own size
     for index in range(4):
         for side in ("source", "target"):
             assert np.array_equal(plain[index][side], cached[index][side])
     assert cached.cache.shape == (4, 2, 64, 64, 3) and cached.cache.dtype == np.uint8
-    small = data.PairedImageFolder(tmp_path, cache_size=16)
-    expected = data.read_pair(small.pairs[2])[0].resize((16, 16), Image.Resampling.BICUBIC)
-    assert np.array_equal(small[2]["source"], np.asarray(expected))
+    small = data.PairedImageFolder(tmp_path, size=16, cache=True)
+    averages = data.read_pair(small.pairs[2])[0].reduce(4)
+    difference = small[2]["source"].astype(int) - np.asarray(averages)
+    assert np.abs(difference).max() <= 1  # rounding
+    assert np.array_equal(small[2]["source"], data.PairedImageFolder(tmp_path, size=16)[2]["source"])
     assert not list(tmp_path.glob("*.partial"))
+
+
+@pytest.mark.parametrize("two_folders", [False, True])
+def test_large_jpegs_are_decoded_no_larger_than_needed(tmp_path, earth, two_folders):
+    a, b = (side.resize((608, 608)) for side in data.read_pair((earth / "val" / "261.jpg",)))
+    files = {"train": data.join_pair(a, b)}
+    if two_folders:
+        files = {"A/train": a, "B/train": b}
+    for folder, picture in files.items():
+        (tmp_path / folder).mkdir(parents=True)
+        picture.save(tmp_path / folder / "1.jpg", quality=95)
+    dataset = data.PairedImageFolder(tmp_path, size=286)
+    assert [side.size for side in data.read_pair(dataset.pairs[0], 286)] == [(304, 304)] * 2
+    assert [side.size for side in data.read_pair(dataset.pairs[0], 305)] == [(608, 608)] * 2
+    for picture, read in zip((a, b), dataset.pair(0), strict=True):
+        expected = np.asarray(picture.resize((286, 286), Image.Resampling.BICUBIC)).astype(int)
+        difference = np.abs(read - expected)  # nothing may seep over the seam of a pair either
+        assert difference.mean() < 2 and difference[:, [0, -1]].mean() < 4
+
+
+@pytest.mark.parametrize("cache", [False, True])
+def test_a_broken_pair_can_be_skipped(tmp_path, cache):
+    write_pairs(tmp_path / "train", 4)
+    (tmp_path / "train" / "4.png").write_bytes(b"spoilt")
+    whole = data.PairedImageFolder(tmp_path)
+    with pytest.warns(UserWarning, match="4.png.*The next pair takes its place"):
+        dataset = data.PairedImageFolder(tmp_path, size=64, cache=cache, broken="skip")
+        fourth = dataset[3]
+    assert len(dataset) == 4
+    assert np.array_equal(fourth["source"], whole[0]["source"])  # after the last comes the first
+    with pytest.raises(Pix2PixError, match="4.png"):  # a cache of skipped pairs is not taken for whole
+        data.PairedImageFolder(tmp_path, size=64, cache=cache)[3]
+    for number in (1, 2, 3):
+        (tmp_path / "train" / f"{number}.png").write_bytes(b"spoilt")
+    with pytest.raises(Pix2PixError, match="cannot be read"), pytest.warns(UserWarning):
+        data.PairedImageFolder(tmp_path, size=64, cache=cache, broken="skip")[0]
 
 
 def test_cache_follows_the_pictures(tmp_path, monkeypatch):
     write_pairs(tmp_path / "train", 3)
     cache = tmp_path / ".cache-train-64.npy"
-    first = np.array(data.PairedImageFolder(tmp_path, cache_size=64).cache)
+    first = np.array(data.PairedImageFolder(tmp_path, size=64, cache=True).cache)
     written = cache.stat().st_mtime_ns
     monkeypatch.chdir(tmp_path)  # another way to name the same folder is no reason to build again
-    data.PairedImageFolder(".", cache_size=64)
+    data.PairedImageFolder(".", size=64, cache=True)
     assert cache.stat().st_mtime_ns == written
     shutil.copy(tmp_path / "train" / "1.png", tmp_path / "train" / "2.png")
     os.utime(tmp_path / "train" / "2.png", ns=(1, 1))
-    changed = data.PairedImageFolder(tmp_path, cache_size=64).cache
+    changed = data.PairedImageFolder(tmp_path, size=64, cache=True).cache
     assert np.array_equal(changed[1], first[0]) and np.array_equal(changed[2], first[2])
     (tmp_path / "train" / "3.png").unlink()
-    assert len(data.PairedImageFolder(tmp_path, cache_size=64).cache) == 2
+    assert len(data.PairedImageFolder(tmp_path, size=64, cache=True).cache) == 2
 
 
 def test_cache_that_cannot_be_built_leaves_nothing(tmp_path):
     write_pairs(tmp_path / "train", 3)
     (tmp_path / "train" / "2.png").write_bytes(b"spoilt")
     with pytest.raises(Pix2PixError, match="2.png"):
-        data.PairedImageFolder(tmp_path, cache_size=64)
+        data.PairedImageFolder(tmp_path, size=64, cache=True)
     assert not list(tmp_path.glob("*.npy")) and not list(tmp_path.glob("*.partial"))
 
 
 def test_a_worker_opens_the_cache_instead_of_receiving_it(tmp_path):
     write_pairs(tmp_path / "train", 4)
-    dataset = data.PairedImageFolder(tmp_path, cache_size=64)
+    dataset = data.PairedImageFolder(tmp_path, size=64, cache=True)
     sent = pickle.dumps(dataset)
     assert len(sent) < dataset.cache.nbytes / 10
     received = pickle.loads(sent)

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import torch
 from PIL import Image
 from runs import last_step, start, wait_until
 
-from pix2pix_lib import Pix2PixError
+from pix2pix_lib import Pix2PixError, data
 from pix2pix_lib.augment import eval_transform
 from pix2pix_lib.data import PairedImageFolder
 from pix2pix_lib.discriminator import PatchGAN
@@ -191,6 +192,33 @@ def test_a_worker_that_is_killed_ends_the_run_with_one_sentence(config, tmp_path
     assert "A process that reads pictures was ended from outside" in errors
     assert "Traceback" not in errors
     assert torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["step"] >= 5
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("cache", [False, True])
+def test_a_broken_picture_ends_the_run_or_is_skipped_as_asked(config, tmp_path, workers, cache):
+    folder = Path(shutil.copytree(config.data, tmp_path / "pairs"))
+    picture = data.pictures_in(folder / "train")[3]
+    picture.write_bytes(picture.read_bytes()[:-500])
+    config = dataclasses.replace(config, data=str(folder), workers=workers, cache=cache)
+    process = start(config)
+    _, error = process.communicate(timeout=120)
+    *_, sentence = error.splitlines()  # after the progress bar
+    assert process.returncode == 1 and "Traceback" not in error
+    assert sentence.startswith("pix2pix: ") and picture.name in sentence and "truncated" in sentence
+    process = start(dataclasses.replace(config, out=str(tmp_path / "skipped"), broken="skip"))
+    _, error = process.communicate(timeout=120)
+    assert process.returncode == 0, error
+    warning = next(line for line in error.splitlines() if "The next pair takes its place." in line)
+    assert warning.startswith("pix2pix: ") and picture.name in warning
+
+
+def test_the_cache_does_not_change_the_result(config, tmp_path):
+    finals = []
+    for cache in (True, False):
+        fit(dataclasses.replace(config, out=str(tmp_path / f"{cache}"), cache=cache, epochs=1))
+        finals.append((tmp_path / f"{cache}" / "results.csv").read_text())
+    assert finals[0] == finals[1]
 
 
 def test_workers_do_not_change_the_result(config, tmp_path):
