@@ -18,13 +18,17 @@ from pix2pix_lib.generator import device_name, pick_device
 from pix2pix_lib.training import TrainConfig, Trainer, train_on
 
 RESULTS = Path(__file__).parents[1] / "results" / "memory.json"
-PAPER = {"batch_size": 1, "size": 256, "ngf": 64, "ndf": 64, "precision": "fp32"}
+PAPER = {
+    "batch_size": 1, "size": 256, "ngf": 64, "ndf": 64, "precision": "fp32",
+    "activation_checkpointing": False,
+}
 CHANGES = [
     {},
     {"batch_size": 4},
     {"batch_size": 16},
     {"batch_size": 4, "precision": "bf16"},
     {"batch_size": 16, "precision": "bf16"},
+    {"batch_size": 16, "precision": "bf16", "activation_checkpointing": True},
     {"size": 512},
     {"size": 128},
     {"ngf": 32},

@@ -230,3 +230,29 @@ def test_a_worker_that_ends_while_a_checkpoint_is_written_is_not_the_disks_fault
     with pytest.raises(Pix2PixError, match="A process that reads pictures was ended"):
         fit(config)
     assert not (tmp_path / "run" / "checkpoint.partial").exists()
+
+
+def test_checkpointing_activations_changes_no_bit(config, tmp_path):
+    finals = []
+    for checkpointing in (False, True):
+        settings = {"activation_checkpointing": checkpointing, "ema": 0.9}
+        fit(dataclasses.replace(config, out=str(tmp_path / f"{checkpointing}"), **settings))
+        finals.append((tmp_path / f"{checkpointing}" / "results.csv").read_text())
+    assert finals[0] == finals[1]
+
+
+def test_checkpointing_keeps_fewer_activations():
+    kept = []
+    for checkpointing in (False, True):
+        config = TrainConfig(size=64, ngf=8, device="cpu", activation_checkpointing=checkpointing)
+        generator, _ = training.build_networks(config, CPU)
+        sizes = []
+
+        def remember(tensor, sizes=sizes):
+            sizes.append(tensor.numel())
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(remember, lambda tensor: tensor):
+            generator(torch.rand(1, 3, 64, 64))
+        kept.append(sum(sizes))
+    assert kept[1] < 0.7 * kept[0]
