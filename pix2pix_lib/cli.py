@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import sys
+import warnings
 from dataclasses import fields
 from pathlib import Path
 
@@ -77,6 +78,14 @@ def translate(arguments) -> None:
 
     translator = Translator.load(arguments.weights, device=arguments.device)
     translate_files(translator, arguments.inputs, arguments.output, arguments.stochastic, arguments.seed)
+
+
+def export(arguments) -> None:
+    from pix2pix_lib.inference import export_onnx, load_generator
+
+    generator, _ = load_generator(arguments.weights)
+    levels = export_onnx(generator, arguments.onnx)
+    print(f"{arguments.onnx} gives the same pictures: {levels:.4f} levels of 255 apart at most.")
 
 
 def doctor(arguments) -> None:
@@ -156,6 +165,13 @@ def add_translate(commands) -> None:
     parser.set_defaults(run=translate)
 
 
+def add_export(commands) -> None:
+    parser = commands.add_parser("export", help="write a generator for other programs")
+    parser.add_argument("--weights", default="earth_sat2map", help="a bundled name or a file (default: earth_sat2map)")
+    parser.add_argument("--onnx", required=True, metavar="FILE", help="the ONNX file to write")
+    parser.set_defaults(run=export)
+
+
 def build_parser(for_training: bool) -> argparse.ArgumentParser:
     """The whole grammar; the options of `train` come from the library, which takes seconds to import."""
     parser = argparse.ArgumentParser(prog="pix2pix", description=__doc__)
@@ -166,6 +182,7 @@ def build_parser(for_training: bool) -> argparse.ArgumentParser:
     add_train(commands, with_options=for_training)
     add_evaluate(commands)
     add_translate(commands)
+    add_export(commands)
     checkup = commands.add_parser("doctor", help="what is installed, what device is used, what is missing")
     checkup.set_defaults(run=doctor)
     return parser
@@ -175,6 +192,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status: 0, or 1 with one line of plain words on stderr."""
     arguments = sys.argv[1:] if arguments is None else arguments
     parsed = build_parser(for_training="train" in arguments).parse_args(arguments)
+    warnings.formatwarning = lambda message, *where: f"\npix2pix: {message}\n"  # beside the progress bar
     try:
         return parsed.run(parsed) or 0
     except Pix2PixError as error:

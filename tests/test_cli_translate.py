@@ -121,3 +121,11 @@ def test_a_full_disk_leaves_the_old_picture_whole(weights, pictures, tmp_path):
     assert "b.png cannot be written" in complaint(run)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["b.png"]
     assert (tmp_path / "out" / "b.png").read_bytes() == b"yesterday's"
+
+
+def test_export(weights, tmp_path, capsys):
+    assert main(["export", "--weights", weights, "--onnx", str(tmp_path / "g.onnx")]) == 0
+    assert "same pictures" in capsys.readouterr().out and (tmp_path / "g.onnx").stat().st_size > 0
+    assert main(["export", "--weights", "nowhere", "--onnx", str(tmp_path / "h.onnx")]) == 1
+    said = capsys.readouterr().err
+    assert "nowhere" in said and said.count("\n") == 1 and not (tmp_path / "h.onnx").exists()
