@@ -3,7 +3,7 @@
 import warnings
 from io import BytesIO
 
-from PIL import Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
@@ -37,7 +37,7 @@ def decode(content: bytes, max_pixels: int, media_type: str) -> Image.Image:
     try:
         with Image.open(BytesIO(content), formats=FORMATS) as picture:
             check_size(picture.size, max_pixels, media_type)
-            return to_rgb(apply_profile(picture))
+            return to_rgb(picture)
     except Problem:
         raise
     except UnidentifiedImageError:
@@ -64,20 +64,6 @@ def too_many_pixels(what: str, max_pixels: int) -> Problem:
         f"{what} pixels are too many: at most {max_pixels / 1e6:g} megapixels, where sides shorter "
         f"than {TILE} count as {TILE}; make the picture smaller first.",
     )
-
-
-def apply_profile(picture: Image.Image) -> Image.Image:
-    """Printing inks as the colours that their profile says; anything else as it is."""
-    profile = picture.info.get("icc_profile")
-    if picture.mode != "CMYK" or not profile:
-        return picture
-    upright = ImageOps.exif_transpose(picture)
-    try:
-        inks = ImageCms.ImageCmsProfile(BytesIO(profile))
-        screen = ImageCms.createProfile("sRGB")
-        return ImageCms.profileToProfile(upright, inks, screen, outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError):  # a profile that is broken, or not of these inks
-        return upright
 
 
 def choose_media_type(accept: str | None) -> str:

@@ -60,6 +60,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'pix2pix_lib.data.get_from_photographs': ( 'dataset_inspection.html#get_from_photographs',
                                                                              'pix2pix_lib/data.py'),
                                   'pix2pix_lib.data.grey_copy': ('dataset_inspection.html#grey_copy', 'pix2pix_lib/data.py'),
+                                  'pix2pix_lib.data.inks_to_rgb': ('dataset_inspection.html#inks_to_rgb', 'pix2pix_lib/data.py'),
                                   'pix2pix_lib.data.join_pair': ('dataset_inspection.html#join_pair', 'pix2pix_lib/data.py'),
                                   'pix2pix_lib.data.land_share': ('dataset_inspection.html#land_share', 'pix2pix_lib/data.py'),
                                   'pix2pix_lib.data.looks_shifted': ('dataset_inspection.html#looks_shifted', 'pix2pix_lib/data.py'),

@@ -3,9 +3,9 @@
 # %% auto #0
 __all__ = ['EARTH_SIZE', 'EARTH_TILE', 'EARTH_STEP', 'EARTH_ROWS', 'EARTH_PERIOD', 'EARTH_STRIPES', 'EARTH_MINIMUM_LAND',
            'PICTURE_SUFFIXES', 'PIX2PIX_SERVER', 'SETS', 'FROM_PHOTOGRAPHS', 'PHOTOGRAPH_SIZE', 'VAL_EVERY', 'to_rgb',
-           'to_8_bits', 'read_picture', 'split_pair', 'join_pair', 'earth_rasters', 'earth_positions', 'land_share',
-           'build_earth', 'tile_centre', 'pictures_in', 'find_pairs', 'match_folders', 'read_pair', 'Pairs',
-           'PairedImageFolder', 'open_cache', 'cache_fingerprint', 'read_files', 'build_cache', 'DataSet',
+           'inks_to_rgb', 'to_8_bits', 'read_picture', 'split_pair', 'join_pair', 'earth_rasters', 'earth_positions',
+           'land_share', 'build_earth', 'tile_centre', 'pictures_in', 'find_pairs', 'match_folders', 'read_pair',
+           'Pairs', 'PairedImageFolder', 'open_cache', 'cache_fingerprint', 'read_files', 'build_cache', 'DataSet',
            'whole_or_nothing', 'find', 'get', 'edge_sketch', 'grey_copy', 'build_from_photographs',
            'get_from_photographs', 'transfer', 'fetch', 'BrokenArchive', 'unpack', 'verify', 'download', 'Report',
            'side_features', 'edge_spectrum', 'looks_shifted', 'looks_swapped', 'oddities', 'open_sides', 'check_split',
@@ -28,11 +28,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.resources.abc import Traversable
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from filelock import FileLock
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from tqdm.auto import tqdm
 
 from . import Pix2PixError
@@ -44,17 +45,22 @@ def to_rgb(picture: Image.Image) -> Image.Image:
     if picture.mode.startswith("I") or picture.mode == "F":
         picture = Image.fromarray(to_8_bits(np.asarray(picture)))
     if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
         white = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(white, picture)
-    return picture.convert("RGB")
+        picture = Image.alpha_composite(white, picture.convert("RGBA"))
+    return inks_to_rgb(picture) if picture.mode == "CMYK" else picture.convert("RGB")
+
+
+def inks_to_rgb(picture: Image.Image) -> Image.Image:
+    """Printing inks, CMYK, as their profile says; without one that fits, as Pillow guesses."""
+    try:
+        inks = ImageCms.ImageCmsProfile(BytesIO(picture.info["icc_profile"]))
+        return ImageCms.profileToProfile(picture, inks, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (KeyError, OSError, ImageCms.PyCMSError):
+        return picture.convert("RGB")
 
 
 def to_8_bits(levels: np.ndarray) -> np.ndarray:
-    """Grey levels of 16 or 32 bits, or floats in [0, 1] or [0, 255], as uint8.
-
-    Pillow's own conversion clips everything above 255 to white. 32-bit files often hold 16 bits.
-    """
+    """Grey levels of 16 or 32 bits (Pillow would clip them), or floats in [0, 1] or [0, 255], as uint8."""
     if levels.dtype.kind == "f":
         levels = np.nan_to_num(levels) * (255 if np.nanmax(levels) <= 1 else 1)
     else:
