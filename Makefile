@@ -5,10 +5,11 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 
-.PHONY: help lab test export notebooks bench
+.PHONY: help lab app test export notebooks bench
 
 help:
 	@echo "make lab        open the course in JupyterLab"
+	@echo "make app        start the translation service on :8000 and its page on :8501"
 	@echo "make test       run all tests, the notebooks among them"
 	@echo "make export     write pix2pix_lib/ from the notebooks"
 	@echo "make notebooks  run all notebooks in place and store their outputs"
@@ -26,6 +27,9 @@ $(READY): pyproject.toml constraints.txt
 lab: $(READY)
 	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) --notebook-dir=. \
 		--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb --LabApp.news_url=
+
+app: $(READY)
+	$(BIN)/python app/start.py
 
 test: $(READY)
 	$(BIN)/ruff check

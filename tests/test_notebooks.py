@@ -27,7 +27,7 @@ def tags(cell: dict) -> list[str]:
 
 
 def test_there_are_lessons():
-    assert len(NOTEBOOKS) >= 11
+    assert len(NOTEBOOKS) >= 12
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
