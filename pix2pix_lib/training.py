@@ -183,8 +183,9 @@ def build_generator(config: TrainConfig) -> UNetGenerator:
 
 def build_networks(config: TrainConfig, device: torch.device) -> list[torch.nn.Module]:
     """The generator and the discriminator of a run, as `place` puts them on a device."""
+    generator = build_generator(config)
     discriminator = PatchGAN(ndf=config.ndf, n_layers=config.n_layers, norm=config.norm)
-    networks = [place(network, device) for network in (build_generator(config), discriminator)]
+    networks = [place(network, device) for network in (generator, discriminator)]
     for network in networks if config.activation_checkpointing else ():
         checkpoint_activations(network)
     return networks
