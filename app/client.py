@@ -14,19 +14,11 @@ TIMEOUT = httpx.Timeout(60, connect=3)
 
 
 class ServiceError(Exception):
-    """What to tell a person: `str()` is a sentence or two."""
-
-
-class Unreachable(ServiceError):
-    """Nobody answers."""
-
-
-class Busy(ServiceError):
-    """Worth another try in a moment."""
+    """What to tell a person: `str()` is a sentence or two. Worth another try in a moment."""
 
 
 class Refused(ServiceError):
-    """The service wants something else."""
+    """The service wants something else: another try would not help."""
 
 
 @dataclass(frozen=True)
@@ -109,15 +101,13 @@ def call(method: str, path: str, **options) -> httpx.Response:
     try:
         answer = httpx.request(method, SERVICE + path, timeout=TIMEOUT, **options)
     except httpx.TimeoutException:
-        raise Busy("The translator took too long to answer.") from None
+        raise ServiceError("The translator took too long to answer.") from None
     except httpx.TransportError:
-        raise Unreachable("The translator cannot be reached right now.") from None
+        raise ServiceError("The translator cannot be reached right now.") from None
     if answer.is_success:
         return answer
     detail = read_detail(answer)
-    if answer.status_code == 503:
-        raise Busy(detail)
-    raise Refused(detail)
+    raise ServiceError(detail) if answer.status_code == 503 else Refused(detail)
 
 
 def read_detail(answer: httpx.Response) -> str:

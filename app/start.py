@@ -25,6 +25,8 @@ def main() -> int:
     for port in (arguments.api_port, arguments.page_port):
         if is_taken(port):
             sys.exit(f"Port {port} is taken by another program: end it, or choose another port.")
+    if folder := os.environ.get("PIX2PIX_MODELS_DIR"):  # as seen from here; both run in app/
+        os.environ["PIX2PIX_MODELS_DIR"] = str(Path(folder).resolve())
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: sys.exit(0))
     processes = []

@@ -70,7 +70,7 @@ def to_8_bits(levels: np.ndarray) -> np.ndarray:
 
 # %% ../notebooks/01_dataset_inspection.ipynb #split-pair
 def read_picture(path: Path, least: tuple[int, int] | None = None) -> Image.Image:
-    """Read a file as 8-bit RGB, JPEGs perhaps at 1/2, 1/4 or 1/8, not below `least` (width, height)."""
+    """Read a file as 8-bit RGB, or raise `Pix2PixError`; JPEGs at 1/2, 1/4, 1/8, but never below `least`."""
     try:
         with Image.open(path) as picture:
             if least and picture.width % 16 == 0:  # at 1/8, the seam of a pair is between two pixels
@@ -322,7 +322,7 @@ def read_files(dataset: Pairs, index: int, skipped: int = 0) -> tuple[np.ndarray
     try:
         sides = [np.asarray(side) for side in read_pair(dataset.pairs[index], dataset.size)]
     except Pix2PixError as error:
-        if dataset.broken == "stop" or skipped == len(dataset) - 1:
+        if dataset.broken != "skip" or skipped == len(dataset) - 1:
             raise
         warnings.warn(f"{error} The next pair takes its place.", stacklevel=2)
         return read_files(dataset, (index + 1) % len(dataset), skipped + 1)

@@ -21,6 +21,7 @@ import pytest
 from browser import open_browser
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from ports import free_port
 
 REPOSITORY = Path(__file__).parents[2]
 SAMPLES = REPOSITORY / "data" / "samples"
@@ -29,12 +30,6 @@ QUEUE_SIZE = 6
 WAIT = 30_000  # milliseconds: two cores may be busy with other tests
 
 expect.set_options(timeout=WAIT)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Server:
