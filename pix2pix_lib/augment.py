@@ -20,7 +20,7 @@ from . import Pix2PixError
 # %% ../notebooks/02_augmentation.ipynb #normalise
 def normalise(picture: np.ndarray) -> torch.Tensor:
     """A uint8 array (height, width, 3) as a float32 tensor (3, height, width) in [-1, 1]."""
-    return torch.tensor(picture).permute(2, 0, 1).float() / 127.5 - 1
+    return torch.tensor(picture).permute(2, 0, 1).float().div_(127.5).sub_(1)  # in place: faster
 
 
 def denormalise(tensor: torch.Tensor) -> np.ndarray:

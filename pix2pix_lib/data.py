@@ -47,7 +47,10 @@ def to_rgb(picture: Image.Image) -> Image.Image:
     if picture.has_transparency_data:
         white = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(white, picture.convert("RGBA"))
-    return inks_to_rgb(picture) if picture.mode == "CMYK" else picture.convert("RGB")
+    if picture.mode == "CMYK":
+        return inks_to_rgb(picture)
+    # convert would copy what is RGB already
+    return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
 def inks_to_rgb(picture: Image.Image) -> Image.Image:
