@@ -70,7 +70,7 @@ class Readiness(BaseModel):
     models: list[str]
 
 
-def requested_model(
+async def requested_model(
     request: Request,
     model: Annotated[str, Query(description="an id from /v1/models", examples=[DEFAULT])] = DEFAULT,
 ) -> Model:

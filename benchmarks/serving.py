@@ -19,6 +19,7 @@ monkey.patch_all()  # before anything opens a socket: Locust's clients are green
 
 import argparse  # noqa: E402
 import datetime  # noqa: E402
+import gc  # noqa: E402
 import io  # noqa: E402
 import itertools  # noqa: E402
 import json  # noqa: E402
@@ -43,7 +44,7 @@ REPOSITORY = Path(__file__).parents[1]
 RESULTS = REPOSITORY / "results" / "serving.json"
 QUEUE = 16  # the service's default
 BARE_LOOP = """
-import io, sys, time
+import io, sys, time, zlib
 from PIL import Image
 from pix2pix_lib.inference import Translator, to_rgb
 kind, seconds = sys.argv[1], float(sys.argv[2])
@@ -51,7 +52,8 @@ content = sys.stdin.buffer.read()
 translator, picture = Translator.load("earth_sat2map"), to_rgb(Image.open(io.BytesIO(content)))
 def files():
     file = io.BytesIO()
-    translator.translate(Image.open(io.BytesIO(content))).save(file, "PNG", compress_level=1)
+    translation = translator.translate(Image.open(io.BytesIO(content)))
+    translation.save(file, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
 work = {"network": lambda: translator.translate(picture), "files": files}[kind]
 for _ in range(5):
     work()
@@ -120,6 +122,8 @@ def run_load(service: Service, seconds: float, **users: int) -> list[tuple]:
     environment.events.request.add_listener(keep)
     for user_class in classes:
         user_class.fixed_count = users[user_class.__name__]
+    gc.collect()
+    gc.freeze()  # or the load itself would pause in the middle, and take it for the service's time
     runner = environment.create_local_runner()
     runner.start(sum(users.values()), spawn_rate=100)
     gevent.sleep(seconds)
@@ -140,12 +144,13 @@ class Client(FastHttpUser):
 
 
 class Arrival(Client):
-    """One of many who each come twice a second, whatever becomes of them."""
+    """One of many who each come about once a second, and know nothing of each other."""
 
-    wait_time = constant_throughput(2)
+    def wait_time(self):
+        return random.expovariate(1)
 
     def on_start(self):
-        gevent.sleep(random.random() / 2)  # or all would come in the same moment
+        gevent.sleep(self.wait_time())
 
 
 class Watcher(FastHttpUser):
@@ -202,8 +207,7 @@ def measure_saturation(service: Service, seconds: float) -> dict:
 
 
 def measure_overload(service: Service, rate: float, seconds: float) -> dict:
-    users = round(4 * rate / 2)
-    answers = run_load(service, seconds, Arrival=users, Watcher=1)
+    answers = run_load(service, seconds, Arrival=round(4 * rate), Watcher=1)
     pictures = [answer for answer in answers if answer[0] == "translate"]
     refused = [answer for answer in pictures if answer[1] == 503]
     accepted = [answer[2] for answer in pictures if answer[1] == 200]
