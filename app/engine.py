@@ -1,10 +1,8 @@
 """The one thread that runs the networks, and the bounded line of requests in front of it."""
 
-import contextlib
 import gc
 import logging
 import math
-import os
 import threading
 import time
 from collections import deque
@@ -112,7 +110,6 @@ class Engine:
 
     def run(self) -> None:
         """The thread: load, warm up, then work until stopped and the line is empty."""
-        give_way()
         try:
             self.load()
         except Exception as error:  # a model that fails is told at /ready, the port stays open
@@ -166,18 +163,8 @@ class Engine:
             job.future.set_result(translation)
 
 
-def give_way() -> None:
-    """Let this thread, and those that it will start, wait for the event loop and not the reverse.
-
-    Answers that need no network, such as refusals, then take no longer under load. Linux only.
-    """
-    with contextlib.suppress(OSError, AttributeError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 5)
-
-
 def translate_together(batch: list[Job]) -> list[Image.Image]:
-    """The translations of jobs that fit, tile by tile: so no picture changes a bit of another's."""
-    return [
-        job.model.translator.translate(job.picture, stochastic=job.seed is not None, seed=job.seed)
-        for job in batch
-    ]
+    """The translations of jobs that fit, of which each has the bits that it would have alone."""
+    seed = batch[0].seed
+    pictures = [job.picture for job in batch]
+    return batch[0].model.translator.translate_all(pictures, stochastic=seed is not None, seed=seed)

@@ -47,10 +47,9 @@ def to_rgb(picture: Image.Image) -> Image.Image:
     if picture.has_transparency_data:
         white = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(white, picture.convert("RGBA"))
-    if picture.mode == "CMYK":
-        return inks_to_rgb(picture)
-    # convert would copy what is RGB already
-    return picture if picture.mode == "RGB" else picture.convert("RGB")
+    if picture.mode == "RGB":  # convert would copy it
+        return picture
+    return inks_to_rgb(picture) if picture.mode == "CMYK" else picture.convert("RGB")
 
 
 def inks_to_rgb(picture: Image.Image) -> Image.Image:
@@ -67,8 +66,7 @@ def to_8_bits(levels: np.ndarray) -> np.ndarray:
     if levels.dtype.kind == "f":
         levels = np.nan_to_num(levels) * (255 if np.nanmax(levels) <= 1 else 1)
     else:
-        levels = np.maximum(levels, 0).astype(np.uint32)
-        levels = levels >> (8 if levels.max() < 2**16 else 23)
+        levels = np.maximum(levels, 0).astype(np.uint32) >> (8 if levels.max() < 2**16 else 23)
     return np.clip(levels, 0, 255).astype(np.uint8)
 
 # %% ../notebooks/01_dataset_inspection.ipynb #split-pair

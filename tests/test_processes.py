@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 import torch
-from runs import last_step, start, wait_until
+from training_process import last_step, start, wait_until
 
 from pix2pix_lib import Pix2PixError
 from pix2pix_lib.training import TrainConfig, check_shares, fit

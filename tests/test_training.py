@@ -14,7 +14,7 @@ import pytest
 import tomli_w
 import torch
 from PIL import Image
-from runs import last_step, start, wait_until
+from training_process import last_step, start, wait_until
 
 from pix2pix_lib import Pix2PixError, data
 from pix2pix_lib.augment import eval_transform
