@@ -1,0 +1,100 @@
+"""Keep what a finished run has to show: `python benchmarks/keep_run.py RUN`.
+
+Scores its generator on the validation split, and puts into `results/`, under the name of the run's
+folder, what the lessons show: losses, pictures over time, model card, scorecard, and a sheet beside
+the bundled weights. With `--bundle` the generator becomes the bundled weights of its direction, the
+results bear their name, and the picture in the README is drawn anew.
+"""
+
+import argparse
+import csv
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from pix2pix_lib import data
+from pix2pix_lib.evaluation import evaluate, write_card
+from pix2pix_lib.generator import bundled_weights, load_generator
+from pix2pix_lib.inference import Translator
+
+REPOSITORY = Path(__file__).parents[1]
+NAMES = {"AtoB": "earth_sat2map", "BtoA": "earth_map2sat"}
+SHARES = (0.08, 0.25, 0.5, 1)  # of the run, at which its history is shown
+PLACES = ((12, 41), (130, 36), (-111, 27))  # longitude, latitude, all in validation stripes
+
+
+def show_history(run: Path, folder: Path) -> None:
+    """Two of the run's sample pairs: source, translations at four moments, target."""
+    samples = sorted((run / "samples").glob("*.png"))
+    every = [int(path.stem) for path in samples]
+    moments = [samples[np.abs(np.subtract(every, share * every[-1])).argmin()] for share in SHARES]
+    grids = [np.asarray(Image.open(path)) for path in moments]  # (4 · 256, 3 · 256, 3) each
+    size = grids[0].shape[1] // 3
+    rows = slice(size, 3 * size)
+    columns = [grids[0][rows, :size], *(grid[rows, size : 2 * size] for grid in grids)]
+    columns.append(grids[0][rows, 2 * size :])
+    Image.fromarray(np.concatenate(columns, axis=1)).save(folder / "history.jpg", quality=85)
+    steps = [int(path.stem) for path in moments]
+    (folder / "history.json").write_text(json.dumps({"steps": steps}) + "\n")
+
+
+def places() -> Iterator[tuple[Image.Image, Image.Image]]:
+    """Satellite and map of the validation tiles nearest to `PLACES`."""
+    earth = data.get("earth", root=REPOSITORY / "data")
+    with open(earth / "tiles.csv", newline="") as file:
+        tiles = [tile for tile in csv.DictReader(file) if tile["split"] == "val"]
+    centres = np.array([(float(tile["longitude"]), float(tile["latitude"])) for tile in tiles])
+    for place in PLACES:
+        nearest = tiles[np.hypot(*(centres - place).T).argmin()]
+        with Image.open(earth / "val" / f"{nearest['number']}.jpg") as pair:
+            yield data.split_pair(pair)
+
+
+def draw_sheet(translators: list[Translator], direction: str, path: Path) -> None:
+    """A row for each of `PLACES`: source, one translation after the other, target."""
+    rows = [pair if direction == "AtoB" else pair[::-1] for pair in places()]
+    rows = [[a, *(each.translate(a) for each in translators), b] for a, b in rows]
+    gap, side = 8, rows[0][0].width
+    width, height = (count * (side + gap) - gap for count in (len(rows[0]), len(rows)))
+    sheet = Image.new("RGB", (width, height), "white")
+    for row, pictures in enumerate(rows):
+        for column, picture in enumerate(pictures):
+            sheet.paste(picture, (column * (side + gap), row * (side + gap)))
+    sheet.save(path, quality=90)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path, metavar="RUN", help="folder that `pix2pix train` wrote")
+    parser.add_argument("--bundle", action="store_true", help="make it the bundled weights")
+    arguments = parser.parse_args()
+    run, weights = arguments.run, arguments.run / "generator.safetensors"
+    _, card = load_generator(weights)
+    bundled = NAMES[card["direction"]]
+    name = bundled if arguments.bundle else run.name
+    folder = REPOSITORY / "results" / name
+    folder.mkdir(exist_ok=True)
+    if arguments.bundle:
+        weights = bundled_weights()[name]
+        shutil.copyfile(run / "generator.safetensors", weights)
+    scores = evaluate(weights, REPOSITORY / "data" / "earth") | {"weights": name}
+    if arguments.bundle:
+        write_card(weights, scores)
+    else:
+        compared = [Translator.load(bundled), Translator.load(weights)]
+        draw_sheet(compared, card["direction"], folder / "beside_bundled.jpg")
+    if name == NAMES["AtoB"]:
+        draw_sheet([Translator.load(name)], "AtoB", REPOSITORY / "results" / "readme.jpg")
+    (REPOSITORY / "results" / f"{name}_val.json").write_text(json.dumps(scores, indent=2) + "\n")
+    shutil.copyfile(run / "results.csv", folder / "results.csv")
+    (folder / "card.json").write_text(json.dumps(card, indent=2) + "\n")
+    show_history(run, folder)
+    print(json.dumps(scores))
+
+
+if __name__ == "__main__":
+    main()
