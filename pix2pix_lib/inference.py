@@ -139,10 +139,10 @@ def graph_upsample(features, layer: nn.Module):
     inputs, outputs = layer.weight.shape[:2]
     # kernel row 3 - (2u + 1 - r) is tap u of the output rows of kind r; columns alike
     taps = layer.weight.flip(2, 3).reshape(inputs, outputs, 2, 2, 2, 2).flip(3, 5)
-    weight = taps.permute(1, 3, 5, 0, 2, 4).reshape(4 * outputs, inputs, 2, 2)
-    bias = None if layer.bias is None else layer.bias.repeat_interleave(4)
+    weight = taps.permute(3, 5, 1, 0, 2, 4).reshape(4 * outputs, inputs, 2, 2)
+    bias = None if layer.bias is None else layer.bias.repeat(4)
     features = graph_convolution(features, weight, bias, stride=1, padding=1)  # (N, 4 out, H+1, W+1)
-    shuffled = ops.depth_to_space(features, "depth_first", 2)  # (N, out, 2H+2, 2W+2)
+    shuffled = ops.depth_to_space(features, "blocks_first", 2)  # (N, out, 2H+2, 2W+2)
     return ops.slice(shuffled, [1, 1], [-1, -1], [1, 1], [2, 3])
 
 # %% ../notebooks/11_inference.ipynb #compile
