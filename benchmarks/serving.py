@@ -207,7 +207,8 @@ def measure_saturation(service: Service, seconds: float) -> dict:
 
 
 def measure_overload(service: Service, rate: float, seconds: float) -> dict:
-    answers = run_load(service, seconds, Arrival=round(4 * rate), Watcher=1)
+    users = round(4 * rate * 1.1)  # a tenth more: while they wait for an answer, they do not come
+    answers = run_load(service, seconds, Arrival=users, Watcher=1)
     pictures = [answer for answer in answers if answer[0] == "translate"]
     refused = [answer for answer in pictures if answer[1] == 503]
     accepted = [answer[2] for answer in pictures if answer[1] == 200]
