@@ -74,7 +74,7 @@ async def requested_model(
     request: Request,
     model: Annotated[str, Query(description="an id from /v1/models", examples=[DEFAULT])] = DEFAULT,
 ) -> Model:
-    # It awaits nothing, but what is not `async` would be sent to a thread, and under load wait there.
+    # It awaits nothing, but what is not `async` is sent to a thread, and under load waits there.
     if len(request.query_params.multi_items()) > len(request.query_params):
         raise Problem(422, "A parameter is given twice; which of the two is meant is not known.")
     found = engine.model(model)
