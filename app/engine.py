@@ -18,7 +18,7 @@ import metrics
 from models import Model, find_models, load_model
 from problems import Busy, Problem
 
-# Beyond this, a batch gains no speed and only holds memory: eight tiles of 256×256.
+# Beyond this, those who wait for another size or model would wait too long: eight tiles of 256×256.
 BATCH_PIXELS = 8 * 256 * 256
 
 logger = logging.getLogger("pix2pix.engine")
@@ -34,7 +34,7 @@ class Job:
     future: Future = field(default_factory=Future)
 
     def fits(self, other: "Job") -> bool:
-        """Whether both can go through the network together; each noisy draw goes alone."""
+        """Whether both can be taken in one turn; each noisy draw goes alone."""
         same_kind = self.model is other.model and self.picture.size == other.picture.size
         return same_kind and self.seed is None and other.seed is None
 
@@ -143,28 +143,26 @@ class Engine:
         return [first, *others]
 
     def translate(self, batch: list[Job]) -> None:
-        """Give each job its translation, or the error; what was cancelled costs nothing."""
-        metrics.queue_depth.labels(batch[0].model.id).dec(len(batch))
-        batch = [job for job in batch if job.future.set_running_or_notify_cancel()]
-        if not batch:
-            return
-        start, model = time.perf_counter(), batch[0].model
+        """Give each job its translation, or the error, as soon as it is there.
+
+        One tile of one picture goes through the network at a time, so that each picture has the
+        bits that it has alone. What was cancelled costs nothing.
+        """
+        model = batch[0].model.id
+        metrics.queue_depth.labels(model).dec(len(batch))
+        metrics.batch_size.labels(model).observe(len(batch))
+        for job in batch:
+            if job.future.set_running_or_notify_cancel():
+                self.translate_one(job)
+
+    def translate_one(self, job: Job) -> None:
+        start, noisy = time.perf_counter(), job.seed is not None
         try:
-            translations = translate_together(batch)
+            translation = job.model.translator.translate(job.picture, noisy, job.seed)
         except Exception as error:  # goes to whoever waits, and the thread lives on
-            for job in batch:
-                job.future.set_exception(error)
+            job.future.set_exception(error)
             return
         seconds = time.perf_counter() - start
-        self.seconds_per_job += 0.1 * (seconds / len(batch) - self.seconds_per_job)
-        metrics.batch_size.labels(model.id).observe(len(batch))
-        metrics.translation_seconds.labels(model.id).observe(seconds)
-        for job, translation in zip(batch, translations, strict=True):
-            job.future.set_result(translation)
-
-
-def translate_together(batch: list[Job]) -> list[Image.Image]:
-    """The translations of jobs that fit, of which each has the bits that it would have alone."""
-    seed = batch[0].seed
-    pictures = [job.picture for job in batch]
-    return batch[0].model.translator.translate_all(pictures, stochastic=seed is not None, seed=seed)
+        self.seconds_per_job += 0.1 * (seconds - self.seconds_per_job)
+        metrics.translation_seconds.labels(job.model.id).observe(seconds)
+        job.future.set_result(translation)

@@ -12,14 +12,14 @@ queue_depth = Gauge(
 )
 batch_size = Histogram(
     "pix2pix_batch_size",
-    "Pictures that went through the network together",
+    "Pictures of one size that were taken from the line in one turn",
     ["model"],
     buckets=(1, 2, 3, 4, 6, 8),
     registry=registry,
 )
 translation_seconds = Histogram(
     "pix2pix_translation_seconds",
-    "Time of one batch in the network",
+    "Time of one picture in the network",
     ["model"],
     buckets=SECONDS,
     registry=registry,

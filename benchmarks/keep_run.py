@@ -1,16 +1,16 @@
 """Keep what a finished run has to show: `python benchmarks/keep_run.py RUN`.
 
 Scores its generator on the validation split, and puts into `results/`, under the name of the run's
-folder, what the lessons show: losses, pictures over time, model card, scorecard, and a sheet beside
-the bundled weights. With `--bundle` the generator becomes the bundled weights of its direction, the
-results bear their name, and the picture in the README is drawn anew.
+folder, what the lessons show: losses, pictures over time, model card, scorecard, and a sheet of
+pictures that compares it with the bundled weights. With `--bundle` it becomes the bundled weights
+of its direction instead, the results bear their name, and the README's picture is drawn anew.
 """
 
 import argparse
 import csv
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from PIL import Image
 
 from pix2pix_lib import data
 from pix2pix_lib.evaluation import evaluate, write_card
-from pix2pix_lib.generator import bundled_weights, load_generator
+from pix2pix_lib.generator import load_generator
 from pix2pix_lib.inference import Translator
 
 REPOSITORY = Path(__file__).parents[1]
@@ -42,22 +42,19 @@ def show_history(run: Path, folder: Path) -> None:
     (folder / "history.json").write_text(json.dumps({"steps": steps}) + "\n")
 
 
-def places() -> Iterator[tuple[Image.Image, Image.Image]]:
+def places(earth: Path) -> Iterator[tuple[Image.Image, Image.Image]]:
     """Satellite and map of the validation tiles nearest to `PLACES`."""
-    earth = data.get("earth", root=REPOSITORY / "data")
     with open(earth / "tiles.csv", newline="") as file:
         tiles = [tile for tile in csv.DictReader(file) if tile["split"] == "val"]
     centres = np.array([(float(tile["longitude"]), float(tile["latitude"])) for tile in tiles])
     for place in PLACES:
         nearest = tiles[np.hypot(*(centres - place).T).argmin()]
-        with Image.open(earth / "val" / f"{nearest['number']}.jpg") as pair:
-            yield data.split_pair(pair)
+        yield data.read_pair((earth / "val" / f"{nearest['number']}.jpg",))
 
 
-def draw_sheet(translators: list[Translator], direction: str, path: Path) -> None:
-    """A row for each of `PLACES`: source, one translation after the other, target."""
-    rows = [pair if direction == "AtoB" else pair[::-1] for pair in places()]
-    rows = [[a, *(each.translate(a) for each in translators), b] for a, b in rows]
+def draw_sheet(pairs: Iterable, translators: list[Translator], path: Path) -> None:
+    """A row for each pair: source, one translation after the other, target."""
+    rows = [[a, *(each.translate(a) for each in translators), b] for a, b in pairs]
     gap, side = 8, rows[0][0].width
     width, height = (count * (side + gap) - gap for count in (len(rows[0]), len(rows)))
     sheet = Image.new("RGB", (width, height), "white")
@@ -72,23 +69,27 @@ def main() -> None:
     parser.add_argument("run", type=Path, metavar="RUN", help="folder that `pix2pix train` wrote")
     parser.add_argument("--bundle", action="store_true", help="make it the bundled weights")
     arguments = parser.parse_args()
-    run, weights = arguments.run, arguments.run / "generator.safetensors"
+    run, earth = arguments.run.resolve(), data.get("earth", root=REPOSITORY / "data")
+    weights = run / "generator.safetensors"
     _, card = load_generator(weights)
     bundled = NAMES[card["direction"]]
     name = bundled if arguments.bundle else run.name
-    folder = REPOSITORY / "results" / name
+    if not arguments.bundle and name in NAMES.values():
+        parser.error(f"the results of {name} are those of the bundled weights; rename the folder.")
+    if arguments.bundle:
+        weights = REPOSITORY / "pix2pix_lib" / "weights" / f"{name}.safetensors"
+        shutil.copyfile(run / "generator.safetensors", weights)
+    scores = evaluate(weights, earth) | {"weights": name}
+    folder, pairs = REPOSITORY / "results" / name, list(places(earth))
     folder.mkdir(exist_ok=True)
     if arguments.bundle:
-        weights = bundled_weights()[name]
-        shutil.copyfile(run / "generator.safetensors", weights)
-    scores = evaluate(weights, REPOSITORY / "data" / "earth") | {"weights": name}
-    if arguments.bundle:
         write_card(weights, scores)
+        if card["direction"] == "AtoB":
+            draw_sheet(pairs, [Translator.load(name)], REPOSITORY / "results" / "readme.jpg")
     else:
         compared = [Translator.load(bundled), Translator.load(weights)]
-        draw_sheet(compared, card["direction"], folder / "beside_bundled.jpg")
-    if name == NAMES["AtoB"]:
-        draw_sheet([Translator.load(name)], "AtoB", REPOSITORY / "results" / "readme.jpg")
+        pairs = [pair if card["direction"] == "AtoB" else pair[::-1] for pair in pairs]
+        draw_sheet(pairs, compared, folder / "beside_bundled.jpg")
     (REPOSITORY / "results" / f"{name}_val.json").write_text(json.dumps(scores, indent=2) + "\n")
     shutil.copyfile(run / "results.csv", folder / "results.csv")
     (folder / "card.json").write_text(json.dumps(card, indent=2) + "\n")

@@ -50,7 +50,7 @@ from pix2pix_lib.inference import Translator, to_rgb
 kind, seconds = sys.argv[1], float(sys.argv[2])
 content = sys.stdin.buffer.read()
 translator, picture = Translator.load("earth_sat2map"), to_rgb(Image.open(io.BytesIO(content)))
-def files():
+def files():  # saved as the service saves
     file = io.BytesIO()
     translation = translator.translate(Image.open(io.BytesIO(content)))
     translation.save(file, "PNG", compress_level=1, compress_type=zlib.Z_RLE)

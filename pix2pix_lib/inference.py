@@ -3,7 +3,7 @@
 # %% auto #0
 __all__ = ['KEPT_SUFFIXES', 'to_tensor', 'to_pixels', 'padded_length', 'pad', 'translate_pixels', 'blend_weights', 'blend_tiles',
            'graph_constant', 'graph_convolution', 'graph_norm', 'graph_upsample', 'compile_for_cpu', 'export_onnx',
-           'dropout', 'Translator', 'run_tiles', 'run_compiled', 'check_channels', 'checked_pixels', 'plan_files',
+           'dropout', 'Translator', 'run_tiles', 'run_compiled', 'check_channels', 'check_request', 'plan_files',
            'list_pictures', 'identity', 'translated_name', 'write_picture', 'make_folder', 'translate_files']
 
 # %% ../notebooks/11_inference.ipynb #imports
@@ -35,9 +35,9 @@ def to_tensor(pixels: np.ndarray) -> torch.Tensor:
 
 
 def to_pixels(tensor: torch.Tensor) -> np.ndarray:
-    """The way back, for one picture or many: (…, 3, H, W) in [-1, 1] → uint8 (…, H, W, 3)."""
+    """The way back for one picture: (3, H, W) in [-1, 1] → uint8 (H, W, 3)."""
     levels = np.rint((np.asarray(tensor) + 1) * np.float32(127.5)).clip(0, 255)
-    return np.ascontiguousarray(np.moveaxis(levels.astype(np.uint8), -3, -1))
+    return np.ascontiguousarray(levels.astype(np.uint8).transpose(1, 2, 0))
 
 # %% ../notebooks/11_inference.ipynb #pad-cell
 def padded_length(length: int, size: int, overlap: int) -> int:
@@ -48,19 +48,18 @@ def padded_length(length: int, size: int, overlap: int) -> int:
 
 
 def pad(pixels: np.ndarray, size: int, overlap: int) -> np.ndarray:
-    """Continue (…, H, W, 3) to the right and below by mirror images, as many as it takes."""
-    height, width = pixels.shape[-3:-1]
+    """Continue (H, W, 3) to the right and below by mirror images, as many as it takes."""
+    height, width = pixels.shape[:2]
     below = padded_length(height, size, overlap) - height
     right = padded_length(width, size, overlap) - width
     # "symmetric" repeats the edge itself too, so that even a single pixel has a mirror image.
-    nothing = [(0, 0)] * (pixels.ndim - 3)
-    return np.pad(pixels, [*nothing, (0, below), (0, right), (0, 0)], mode="symmetric")
+    return np.pad(pixels, ((0, below), (0, right), (0, 0)), mode="symmetric")
 
 
 def translate_pixels(forward: Callable, pixels: np.ndarray, size: int, overlap: int) -> np.ndarray:
-    """Any uint8 (N, H, W, 3) → the translations, the same shape: pad, tile, blend, cut back."""
+    """Any uint8 (H, W, 3) → its translation, the same shape: pad, tile, blend, cut back."""
     translated = blend_tiles(forward, pad(pixels, size, overlap), size, overlap)
-    return translated[:, : pixels.shape[1], : pixels.shape[2]]
+    return translated[: pixels.shape[0], : pixels.shape[1]]
 
 # %% ../notebooks/11_inference.ipynb #blend-weights
 def blend_weights(count: int, size: int, overlap: int) -> torch.Tensor:
@@ -79,29 +78,28 @@ def blend_weights(count: int, size: int, overlap: int) -> torch.Tensor:
 def blend_tiles(
     forward: Callable, pixels: np.ndarray, size: int, overlap: int, batch_size: int = 4
 ) -> np.ndarray:
-    """Translate uint8 (N, H, W, 3), padded by `pad`, tile by tile; blend where tiles overlap.
+    """Translate uint8 (H, W, 3), padded by `pad`, tile by tile; blend where tiles overlap.
 
     Floats are held for one row of tiles only, so memory grows with the width, not with the area.
     `overlap` is at most half of `size`: no more than two tiles meet along an axis.
     """
-    count, height, width = pixels.shape[:3]
+    height, width = pixels.shape[:2]
     step = size - overlap
     tops, lefts = range(0, height - size + 1, step), range(0, width - size + 1, step)
     rows = blend_weights(len(tops), size, overlap).numpy()
     columns = blend_weights(len(lefts), size, overlap).numpy()
     output = np.empty_like(pixels)
-    band = np.zeros((count, 3, size, width), np.float32)  # the rows that tiles are still added to
-    places = [(number, left) for left in lefts for number in range(count)]
+    band = np.zeros((3, size, width), np.float32)  # the rows that tiles are still being added to
     for top, row in zip(tops, rows, strict=True):
-        for first in range(0, len(places), batch_size):
-            batch = places[first : first + batch_size]
-            tiles = [pixels[number, top : top + size, left : left + size] for number, left in batch]
-            translated = forward(to_tensor(np.stack(tiles))).numpy()  # (batch, 3, size, size)
-            for tile, (number, left) in zip(translated, batch, strict=True):
-                band[number, :, :, left : left + size] += tile * row[:, None] * columns[left // step]
-        output[:, top : top + step] = to_pixels(band[:, :, :step])  # no later tile reaches these
-        band = np.concatenate([band[:, :, step:], np.zeros_like(band[:, :, :step])], axis=2)
-    output[:, height - overlap :] = to_pixels(band[:, :, :overlap])
+        for first in range(0, len(lefts), batch_size):
+            batch = lefts[first : first + batch_size]
+            tiles = np.stack([pixels[top : top + size, left : left + size] for left in batch])
+            translated = forward(to_tensor(tiles)).numpy()  # (N, 3, size, size)
+            for tile, left, column in zip(translated, batch, columns[first:], strict=False):
+                band[:, :, left : left + size] += tile * row[:, None] * column
+        output[top : top + step] = to_pixels(band[:, :step])  # no later tile reaches these rows
+        band = np.concatenate([band[:, step:], np.zeros((3, step, width), np.float32)], axis=1)
+    output[height - overlap :] = to_pixels(band[:, :overlap])
     return output
 
 # %% ../notebooks/11_inference.ipynb #graph-layers
@@ -220,9 +218,9 @@ def dropout(generator: UNetGenerator, on: bool, seed: int | None = None) -> Iter
 
 # %% ../notebooks/11_inference.ipynb #translator
 class Translator:
-    """A trained generator, for pictures of any size and mode; threads that share one take turns.
+    """A trained generator that translates pictures of any size and mode.
 
-    Without `stochastic`, the same picture gives the same bits.
+    Without `stochastic`, the same picture gives the same bits. Threads that share one take turns.
     """
 
     def __init__(self, generator: UNetGenerator, card: dict, device: torch.device | str = "cpu"):
@@ -237,17 +235,16 @@ class Translator:
         """Bundled weights by name, others by path; on cpu, cuda, mps, or by default the best."""
         return cls(*load_generator(name_or_path), pick_device(device or "auto"))
 
-    def translate(self, picture: Image.Image, stochastic=False, seed: int | None = None) -> Image.Image:
+    def translate(
+        self, picture: Image.Image, stochastic: bool = False, seed: int | None = None
+    ) -> Image.Image:
         """8-bit RGB of the picture's size, upright. `stochastic` is dropout; a `seed` repeats a draw."""
-        return self.translate_all([picture], stochastic, seed)[0]
-
-    def translate_all(self, pictures: list, stochastic=False, seed: int | None = None) -> list[Image.Image]:
-        """The same for pictures of one size: their tiles share the batches of the network."""
-        pixels, size = checked_pixels(pictures, seed), self.generator.config["size"]
-        compiled = self.compiled if not stochastic else None  # which has no dropout
-        forward = partial(run_compiled, compiled) if compiled else partial(run_tiles, self.generator)
+        check_request(picture, seed)
+        size, forward = self.generator.config["size"], partial(run_tiles, self.generator)
+        if self.compiled and not stochastic:  # the compiled network has no dropout
+            forward = partial(run_compiled, self.compiled)
         with self.lock, torch.inference_mode(), dropout(self.generator, stochastic, seed):
-            return list(map(Image.fromarray, translate_pixels(forward, pixels, size, size // 2)))
+            return Image.fromarray(translate_pixels(forward, np.asarray(to_rgb(picture)), size, size // 2))
 
 # %% ../notebooks/11_inference.ipynb #check-request
 def run_tiles(generator: UNetGenerator, tiles: torch.Tensor) -> torch.Tensor:
@@ -267,17 +264,12 @@ def check_channels(generator: UNetGenerator) -> None:
         raise Pix2PixError("Pictures are RGB: the generator must have 3 channels in and out.")
 
 
-def checked_pixels(pictures: list[Image.Image], seed: int | None) -> np.ndarray:
-    """Pictures as uint8 (N, H, W, 3); refuses those without pixels, other sizes, and no seed of torch's."""
-    for picture in pictures:
-        if 0 in picture.size:
-            raise Pix2PixError(f"A picture of {picture.width}×{picture.height} has no pixels.")
+def check_request(picture: Image.Image, seed: int | None) -> None:
+    """Refuse a picture without pixels, and a seed that torch could not take."""
+    if 0 in picture.size:
+        raise Pix2PixError(f"A picture of {picture.width}×{picture.height} has no pixels.")
     if seed is not None and not 0 <= seed < 2**63:
         raise Pix2PixError(f"A seed lies between 0 and 2**63 - 1; {seed} does not.")
-    pixels = [np.asarray(to_rgb(picture)) for picture in pictures]
-    if len({picture.shape for picture in pixels}) != 1:
-        raise Pix2PixError("Only pictures of one size are translated together, and at least one.")
-    return np.stack(pixels)
 
 # %% ../notebooks/11_inference.ipynb #plan-files
 KEPT_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}  # anything else comes out as PNG

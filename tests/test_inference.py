@@ -150,7 +150,6 @@ def test_weights_of_overlapping_tiles_sum_to_one(size, overlap, count):
 @given(st.integers(1, 200), st.integers(1, 200), st.integers(0, 32), st.integers(1, 5))
 def test_a_network_that_changes_nothing_gives_the_picture_back(width, height, overlap, batch_size):
     pixels = np.asarray(noise(width, height))
-    pixels = np.stack([pixels, 255 - pixels])
     assert np.array_equal(translate_pixels(lambda tiles: tiles, pixels, SIZE, overlap), pixels)
     padded = pad(pixels, SIZE, overlap)
     same = blend_tiles(lambda tiles: tiles, padded, SIZE, overlap, batch_size)
@@ -163,11 +162,11 @@ def test_tiles_that_disagree_meet_without_a_step():
     def flat_colours(tiles):
         return (torch.rand(len(tiles), 3, 1, 1) * 2 - 1).expand_as(tiles)
 
-    pixels = np.zeros((1, 300, 300, 3), np.uint8)
+    pixels = np.zeros((300, 300, 3), np.uint8)
     largest = {}
     for overlap in (0, 32):
         torch.manual_seed(0)
-        (picture,) = translate_pixels(flat_colours, pixels, SIZE, overlap).astype(int)
+        picture = translate_pixels(flat_colours, pixels, SIZE, overlap).astype(int)
         largest[overlap] = max(np.abs(np.diff(picture, axis=axis)).max() for axis in (0, 1))
     assert largest[0] > 100
     assert largest[32] <= 255 * np.pi / 2 / 32 + 1  # the steepest slope of the raised cosine
@@ -185,8 +184,7 @@ def test_trained_weights_show_no_seams():
         return jumps[seams].mean() / np.mean([jumps[seams + away] for away in (-32, -16, 16, 32)])
 
     with torch.inference_mode():
-        forward = partial(run_tiles, translator.generator)
-        (naive,) = translate_pixels(forward, picture[None], 256, overlap=0)
+        naive = translate_pixels(partial(run_tiles, translator.generator), picture, 256, overlap=0)
     blended = np.asarray(translator.translate(Image.fromarray(picture)))
     for axis in (0, 1):
         assert seam_ratio(naive, 256, axis) > 1.4  # so the measure sees a seam
@@ -323,29 +321,6 @@ def test_a_tile_in_a_batch_has_the_bits_that_it_has_alone(translator):
     tiles = torch.rand(4, 3, SIZE, SIZE) * 2 - 1
     alone = torch.cat([run_compiled(translator.compiled, tile[None]) for tile in tiles])
     assert torch.equal(run_compiled(translator.compiled, tiles), alone)
-
-
-def test_pictures_of_one_size_go_through_the_network_together(translator, monkeypatch):
-    pictures, batches = [noise(60, 50, seed) for seed in range(5)], []
-
-    def run(generator, tiles):
-        batches.append(len(tiles))
-        return run_tiles(generator, tiles)
-
-    together = translator.translate_all(pictures)
-    alone = [translator.translate(picture) for picture in pictures]
-    assert together == alone  # every bit
-    monkeypatch.setattr("pix2pix_lib.inference.run_tiles", run)
-    translator.compiled = None  # as on a GPU
-    written = translator.translate_all(pictures)  # each is one tile
-    assert batches == [4, 1]
-    assert all(levels_apart(*pair) <= 1 for pair in zip(written, alone, strict=True))
-
-
-@pytest.mark.parametrize("sizes", [[], [(64, 64), (64, 65)]])
-def test_only_pictures_of_one_size_go_together(translator, sizes):
-    with pytest.raises(Pix2PixError, match="of one size"):
-        translator.translate_all([noise(*size) for size in sizes])
 
 
 @pytest.mark.parametrize("norm", ["instance", "batch", "none"])

@@ -56,7 +56,7 @@ def send_and_leave(server: Server, content: bytes) -> None:
 
 
 def translated(server: Server) -> float:
-    return server.metric("pix2pix_batch_size_sum")
+    return server.metric("pix2pix_translation_seconds_count")
 
 
 def test_neighbours_in_a_batch_change_no_bit(server):
