@@ -692,7 +692,7 @@ class Processes:
             flag = self.accelerator.reduce(torch.tensor(float(flag), device=self.device)) > 0
         return bool(flag)
 
-# %% ../notebooks/08_gpu_training.ipynb #part-random
+# %% ../notebooks/08_gpu_training.ipynb #check-shares
 def part_random(processes: Processes, seed: int) -> None:
     """Give every process but the first, which goes on undisturbed, dropout of its own."""
     if processes.rank:
@@ -704,7 +704,7 @@ def leave(processes: Processes) -> None:
     if processes.accelerator:
         torch.distributed.destroy_process_group()
 
-# %% ../notebooks/08_gpu_training.ipynb #check-shares
+
 def check_shares(processes: Processes, config: "TrainConfig") -> None:
     """Refuse what several processes cannot do together."""
     if config.batch_size % processes.count:
