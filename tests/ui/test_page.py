@@ -375,6 +375,8 @@ def test_a_photograph_is_translated(page, site, service):
     sample = translation(service, SAMPLES / "adriatic.jpg")
     expect_translation(page, sample)
     option(page, "Camera").click()
+    # Until the camera shows something, its button takes nothing.
+    page.wait_for_function("document.querySelector('video')?.videoWidth > 0", timeout=WAIT)
     page.get_by_role("button", name="Take Photo").click()
     expect(page.get_by_alt_text("Its translation")).not_to_have_attribute(
         "src", data_address(sample)
