@@ -156,6 +156,7 @@ class Engine:
                 self.translate_one(job)
 
     def translate_one(self, job: Job) -> None:
+        """Translate one picture, and learn from it how long the next may take."""
         start, noisy = time.perf_counter(), job.seed is not None
         try:
             translation = job.model.translator.translate(job.picture, noisy, job.seed)

@@ -74,11 +74,11 @@ def main() -> None:
     _, card = load_generator(weights)
     bundled = NAMES[card["direction"]]
     name = bundled if arguments.bundle else run.name
-    if not arguments.bundle and name in NAMES.values():
-        parser.error(f"the results of {name} are those of the bundled weights; rename the folder.")
     if arguments.bundle:
         weights = REPOSITORY / "pix2pix_lib" / "weights" / f"{name}.safetensors"
         shutil.copyfile(run / "generator.safetensors", weights)
+    elif name in NAMES.values():
+        parser.error(f"the results of {name} are those of the bundled weights; rename the folder.")
     scores = evaluate(weights, earth) | {"weights": name}
     folder, pairs = REPOSITORY / "results" / name, list(places(earth))
     folder.mkdir(exist_ok=True)

@@ -6,7 +6,7 @@ loops and load take turns. All have the same cores: what the load needs, the ser
 1. overhead: one client, one 256×256 PNG after the other; the service's median beside the median of
    `Translator.translate` alone;
 2. saturation: sixteen clients that never wait, beside two bare loops: the network alone, and files
-   to files (decode, translate, encode) as a script would do it;
+   to files (decode, translate, encode, with the service's own functions);
 3. overload: arrivals at four times that rate for a minute, and /health ten times a second;
 4. memory: 3,000 mixed requests, resident after the first 300 and after the last.
 
@@ -41,20 +41,19 @@ from locust.env import Environment  # noqa: E402
 from PIL import Image  # noqa: E402
 
 REPOSITORY = Path(__file__).parents[1]
-RESULTS = REPOSITORY / "results" / "serving.json"
+APP, RESULTS = REPOSITORY / "app", REPOSITORY / "results" / "serving.json"
 QUEUE = 16  # the service's default
 BARE_LOOP = """
-import io, sys, time, zlib
-from PIL import Image
-from pix2pix_lib.inference import Translator, to_rgb
+import sys, time
+from pictures import decode, encode
+from pix2pix_lib.inference import Translator
 kind, seconds = sys.argv[1], float(sys.argv[2])
-content = sys.stdin.buffer.read()
-translator, picture = Translator.load("earth_sat2map"), to_rgb(Image.open(io.BytesIO(content)))
-def files():  # saved as the service saves
-    file = io.BytesIO()
-    translation = translator.translate(Image.open(io.BytesIO(content)))
-    translation.save(file, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
-work = {"network": lambda: translator.translate(picture), "files": files}[kind]
+content, png = sys.stdin.buffer.read(), "image/png"
+translator, picture = Translator.load("earth_sat2map"), decode(content, 10**6, png)
+work = {
+    "network": lambda: translator.translate(picture),
+    "files": lambda: encode(translator.translate(decode(content, 10**6, png)), png),
+}[kind]
 for _ in range(5):
     work()
 times, end = [], time.perf_counter() + seconds
@@ -81,7 +80,7 @@ def encoded(picture: Image.Image, image_format: str = "PNG") -> bytes:
 def bare_loop(kind: str, seconds: float) -> tuple[float, float]:
     """Median milliseconds and pictures per second of a loop without a service."""
     command = [sys.executable, "-c", BARE_LOOP, kind, str(seconds)]
-    run = subprocess.run(command, input=satellite_png(), capture_output=True, check=True)
+    run = subprocess.run(command, cwd=APP, input=satellite_png(), capture_output=True, check=True)
     median, rate = map(float, run.stdout.split())
     return median * 1000, rate
 
@@ -96,7 +95,7 @@ class Service:
         self.url = f"http://127.0.0.1:{port}"
         self.process = subprocess.Popen(
             [sys.executable, "-m", "uvicorn", "api_main:app", "--port", str(port)],
-            cwd=REPOSITORY / "app",
+            cwd=APP,
             stderr=subprocess.DEVNULL,
         )
         while True:

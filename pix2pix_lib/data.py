@@ -47,7 +47,7 @@ def to_rgb(picture: Image.Image) -> Image.Image:
     if picture.has_transparency_data:
         white = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(white, picture.convert("RGBA"))
-    if picture.mode == "RGB":  # convert would copy it
+    if picture.mode == "RGB":  # a copy already: convert would make another
         return picture
     return inks_to_rgb(picture) if picture.mode == "CMYK" else picture.convert("RGB")
 
