@@ -28,6 +28,7 @@ from pix2pix_lib.discriminator import PatchGAN
 from pix2pix_lib.generator import UNetGenerator, device_name, pick_device
 from pix2pix_lib.objective import GANLoss, discriminator_loss, generator_loss
 from pix2pix_lib.training import (
+    KaratsubaConv2d,
     TrainConfig,
     Trainer,
     adam_with_schedule,
@@ -76,10 +77,13 @@ def reference_step(pairs: int, device: torch.device, freeze: bool = True, **sett
     return step
 
 
-def our_step(pairs: int, device: torch.device) -> Callable:
-    """A step of `pix2pix train` with its defaults for the device."""
+def our_step(pairs: int, device: torch.device, by_halves: bool = True) -> Callable:
+    """A step of `pix2pix train` with its defaults for the device; or without Karatsuba's trick."""
     keep_memory()
     trainer = Trainer(TrainConfig(batch_size=pairs, device=device.type), total_steps=10**6)
+    for layer in () if by_halves else trainer.discriminator.modules():
+        if isinstance(layer, KaratsubaConv2d):
+            layer.__class__ = torch.nn.Conv2d
     batch = random_batch(pairs, torch.device("cpu"))
     return lambda: train_on(trainer, batch)
 
@@ -106,6 +110,7 @@ RECIPES = {
     "bf16": functools.partial(library_step, **BF16),
     "channels last": functools.partial(library_step, **BF16, channels_last=True),
     "kept memory": functools.partial(library_step, **BF16, channels_last=True, keep=True),
+    "fitted layers": functools.partial(our_step, by_halves=False),
     "ours": our_step,
 }
 LARGE = 16  # from this batch size on only three of them, or the memory would not do
@@ -164,7 +169,7 @@ def matmul_peak(device: torch.device, dtype: torch.dtype, size: int = 2048) -> f
 
 
 def step_operations() -> int:
-    """Floating-point operations of the products in one step on one pair, as PyTorch runs it."""
+    """Floating-point operations of one step on one pair, with every convolution direct."""
     step = reference_step(1, torch.device("cpu"))
     with FlopCounterMode(display=False) as counter:
         step()

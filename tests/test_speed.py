@@ -10,12 +10,16 @@ import pytest
 import torch
 import train_step as benchmark
 from torch import nn
+from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
 from pix2pix_lib import Pix2PixError, training
 from pix2pix_lib.discriminator import PatchGAN
 from pix2pix_lib.generator import UNetGenerator
 from pix2pix_lib.training import (
     ChannelsLastInstanceNorm2d,
+    KaratsubaConv2d,
+    OneOutputConv2d,
     SmallPlaneConv2d,
     SmallPlaneConvTranspose2d,
     TrainConfig,
@@ -52,13 +56,18 @@ FAST = {
         SmallPlaneConvTranspose2d,
     ),
     "norm": (lambda: nn.InstanceNorm2d(6, affine=True), ChannelsLastInstanceNorm2d),
+    "stride 1": (lambda: nn.Conv2d(6, 5, 4, 1, 1), KaratsubaConv2d),
+    "stride 1, no bias": (lambda: nn.Conv2d(6, 5, 4, 1, 1, bias=False), KaratsubaConv2d),
+    "one output": (lambda: nn.Conv2d(6, 1, 4, 1, 1), OneOutputConv2d),
+    "one output, no bias": (lambda: nn.Conv2d(6, 1, 4, 1, 1, bias=False), OneOutputConv2d),
 }
 
 
 @pytest.mark.parametrize("name", FAST)
 @pytest.mark.parametrize("shape", [(1, 6, 2, 2), (3, 6, 4, 8), (1, 6, 16, 16), (4, 6, 32, 32)])
-def test_fast_layers_compute_the_same(name, shape):
+def test_fast_layers_compute_the_same(name, shape, monkeypatch):
     """Planes on both sides of the limit, several pictures, one that is not square."""
+    monkeypatch.setattr(training, "MUCH_INPUT", 6 * 16 * 16)
     torch.manual_seed(0)
     make, fast_class = FAST[name]
     plain = make().double()
@@ -78,7 +87,24 @@ def test_small_planes_really_take_the_other_way(monkeypatch):
         monkeypatch.setattr(plain, "forward", lambda *_: pytest.fail("fell back"))
         assert layer(torch.zeros(1, 4, 8, 8)).shape[1] == 4
         with pytest.raises(pytest.fail.Exception):
-            layer(torch.zeros(1, 4, 64, 64))
+            layer(torch.zeros(1, 4, 128, 128))
+
+
+def test_much_input_is_convolved_in_nine_products(monkeypatch):
+    """And little, or of an odd size, as ever."""
+    layer, products = KaratsubaConv2d(4, 4, 4, 1, 1, bias=False), []
+    convolve = F.conv2d
+    monkeypatch.setattr(F, "conv2d", lambda *of: products.append(of) or convolve(*of))
+    monkeypatch.setattr(nn.Conv2d, "forward", lambda *_: pytest.fail("fell back"))
+    features = torch.zeros(1, 4, 258, 256)
+    with FlopCounterMode(display=False) as counter:
+        assert layer(features).shape == (1, 4, 257, 255)
+    assert [tuple(of[1].shape[2:]) for of in products] == 9 * [(2, 2)]
+    direct = 2 * 257 * 255 * 4 * 4 * 16
+    assert counter.get_total_flops() == pytest.approx(9 / 16 * direct, rel=0.01)
+    for size in ((256, 256), (259, 256), (258, 257)):
+        with pytest.raises(pytest.fail.Exception):
+            layer(torch.zeros(1, 4, *size))
 
 
 def test_placed_networks_give_the_same_pictures_and_keep_their_names():
@@ -92,11 +118,16 @@ def test_placed_networks_give_the_same_pictures_and_keep_their_names():
         assert difference < 1e-5
     deep = [m for m in place(UNetGenerator(ngf=8), CPU).modules() if type(m) is SmallPlaneConv2d]
     assert len(deep) == 4  # the four C512 that read C512
+    last = [m for m in place(PatchGAN(), CPU).modules() if isinstance(m, nn.Conv2d)][-2:]
+    assert [type(m) for m in last] == [KaratsubaConv2d, OneOutputConv2d]
+    pixel = place(PatchGAN(n_layers=0), CPU)  # its 1×1 kernels have nothing to win
+    assert {type(m) for m in pixel.modules() if isinstance(m, nn.Conv2d)} == {nn.Conv2d}
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 0.005), ("bf16", 0.03)])
-def test_twenty_steps_have_the_losses_of_the_reference(precision, tolerance):
+def test_twenty_steps_have_the_losses_of_the_reference(precision, tolerance, monkeypatch):
     """The benchmark's reference recipe and ours, from the same weights, on the same pictures."""
+    monkeypatch.setattr(training, "MUCH_INPUT", 0)
     reference = benchmark.reference_step(2, CPU, size=64, ngf=16, dropout=0.0)
     config = TrainConfig(
         batch_size=2, size=64, ngf=16, dropout=0.0, device="cpu", precision=precision
