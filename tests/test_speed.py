@@ -43,15 +43,16 @@ def gradients(layer: nn.Module, features: torch.Tensor) -> list[torch.Tensor]:
     features = features.clone().requires_grad_()
     out = layer(features)
     torch.manual_seed(1)
-    error = torch.randn(out.shape, dtype=out.dtype)  # by position, however `out` lies in memory
+    # By position, however `out` lies in memory; the same numbers whatever its type.
+    error = torch.randn(out.shape, dtype=torch.float64).to(out.dtype)
     inputs = [features, *layer.parameters()]
     return [out, *torch.autograd.grad(out, inputs, error)]
 
 
 FAST = {
-    "convolution": (lambda: nn.Conv2d(6, 5, 4, 2, 1), SmallPlaneConv2d),
-    "transposed": (lambda: nn.ConvTranspose2d(6, 5, 4, 2, 1), SmallPlaneConvTranspose2d),
-    "no bias": (
+    "down": (lambda: nn.Conv2d(6, 5, 4, 2, 1), SmallPlaneConv2d),
+    "up": (lambda: nn.ConvTranspose2d(6, 5, 4, 2, 1), SmallPlaneConvTranspose2d),
+    "up, no bias": (
         lambda: nn.ConvTranspose2d(6, 5, 4, 2, 1, bias=False),
         SmallPlaneConvTranspose2d,
     ),
@@ -61,13 +62,14 @@ FAST = {
     "one output": (lambda: nn.Conv2d(6, 1, 4, 1, 1), OneOutputConv2d),
     "one output, no bias": (lambda: nn.Conv2d(6, 1, 4, 1, 1, bias=False), OneOutputConv2d),
 }
+SHAPES = [(1, 6, 2, 2), (2, 6, 2, 4), (1, 6, 3, 5), (1, 6, 4, 4), (1, 6, 16, 6), (3, 6, 16, 32)]
 
 
 @pytest.mark.parametrize("name", FAST)
-@pytest.mark.parametrize("shape", [(1, 6, 2, 2), (2, 6, 2, 4), (1, 6, 16, 16), (3, 6, 16, 32)])
+@pytest.mark.parametrize("shape", SHAPES)
 def test_fast_layers_compute_the_same(name, shape, monkeypatch):
-    """Planes on both sides of the limit, several pictures, one that is not square."""
-    monkeypatch.setattr(training, "MUCH_INPUT", 6 * 16 * 16)
+    """Planes on both sides of the limits, odd ones, several pictures, not all of them square."""
+    monkeypatch.setattr(training, "MUCH_INPUT", 0)
     torch.manual_seed(0)
     make, fast_class = FAST[name]
     plain = make().double()
@@ -77,6 +79,42 @@ def test_fast_layers_compute_the_same(name, shape, monkeypatch):
     both = zip(gradients(plain, features), gradients(fast, features), strict=True)
     for expected, found in both:
         assert torch.allclose(expected, found, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", FAST)
+def test_fast_layers_in_bfloat16(name, monkeypatch):
+    """They give the type that the plain ones give, and are off by less than a percent."""
+    monkeypatch.setattr(training, "MUCH_INPUT", 0)
+    torch.manual_seed(0)
+    make, fast_class = FAST[name]
+    plain = make()
+    fast = copy.deepcopy(plain)
+    fast.__class__ = fast_class
+    features = torch.randn(2, 6, 4, 4).bfloat16()
+    with torch.autocast("cpu", torch.bfloat16):
+        expected, found = gradients(plain, features), gradients(fast, features)
+    assert [tensor.dtype for tensor in found] == [tensor.dtype for tensor in expected]
+    exact = gradients(plain.double(), features.double())
+    for one, other in zip(found, exact, strict=True):
+        assert (one - other).norm() < 0.01 * other.norm()
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Conv2d(64, 8, 4, 1, 1, dilation=2),
+        nn.Conv2d(64, 8, 4, 4, 1),
+        nn.Conv2d(64, 8, 4, 2, 1, groups=2),
+        nn.Conv2d(64, 1, 4, 1, 1, padding_mode="reflect"),
+        nn.Conv2d(64, 8, 3, 1, 1),
+        nn.ConvTranspose2d(64, 8, 4, 1, 1),
+        nn.ConvTranspose2d(64, 8, 4, 2, 1, output_padding=1),
+        nn.utils.parametrizations.spectral_norm(nn.Conv2d(64, 8, 4, 1, 1)),
+    ],
+)
+def test_other_layers_stay_what_they_are(layer):
+    kind = type(layer)
+    assert type(place(layer, CPU)) is kind
 
 
 def test_small_planes_really_take_the_other_way(monkeypatch):
@@ -91,7 +129,7 @@ def test_small_planes_really_take_the_other_way(monkeypatch):
 
 
 def test_much_input_is_convolved_in_nine_products(monkeypatch):
-    """And little, or of an odd size, as ever."""
+    """And little, or of an odd or tiny size, as ever."""
     layer, products = KaratsubaConv2d(4, 4, 4, 1, 1, bias=False), []
     convolve = F.conv2d
     monkeypatch.setattr(F, "conv2d", lambda *of: products.append(of) or convolve(*of))
@@ -102,7 +140,7 @@ def test_much_input_is_convolved_in_nine_products(monkeypatch):
     assert [tuple(of[1].shape[2:]) for of in products] == 9 * [(2, 2)]
     direct = 2 * 257 * 255 * 4 * 4 * 16
     assert counter.get_total_flops() == pytest.approx(9 / 16 * direct, rel=0.01)
-    for size in ((256, 256), (259, 256), (258, 257)):
+    for size in ((256, 256), (259, 256), (258, 257), (2, 2**16)):
         with pytest.raises(pytest.fail.Exception):
             layer(torch.zeros(1, 4, *size))
 
@@ -122,6 +160,24 @@ def test_placed_networks_give_the_same_pictures_and_keep_their_names():
     assert [type(m) for m in last] == [KaratsubaConv2d, OneOutputConv2d]
     pixel = place(PatchGAN(n_layers=0), CPU)  # its 1×1 kernels have nothing to win
     assert {type(m) for m in pixel.modules() if isinstance(m, nn.Conv2d)} == {nn.Conv2d}
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_compiled_networks_take_the_same_steps(checkpointing, monkeypatch):
+    """Traced as for any compiler, and run without one, which a machine may lack."""
+    monkeypatch.setattr(training, "MUCH_INPUT", 0)
+    config = TrainConfig(batch_size=2, size=64, ngf=16, ndf=16, dropout=0.0, device="cpu")
+    config = dataclasses.replace(
+        config, precision="fp32", activation_checkpointing=checkpointing
+    )
+    plain, compiled = Trainer(config, total_steps=9), Trainer(config, total_steps=9)
+    for network in (compiled.generator, compiled.discriminator):
+        network.compile(backend="aot_eager")
+    batch = benchmark.random_batch(2, CPU, size=64)
+    for _ in range(3):
+        expected, found = train_on(plain, batch), train_on(compiled, batch)
+        for name, value in expected.items():
+            assert float(found[name]) == pytest.approx(float(value), rel=1e-3), name
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 0.005), ("bf16", 0.03)])
