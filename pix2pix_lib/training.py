@@ -654,9 +654,9 @@ class OneOutputConv2d(nn.Conv2d):
         height, width = features.shape[2:]
         rows = features.permute(0, 2, 3, 1).flatten(1, 2)  # (N, H·W, in)
         patches = rows @ self.weight[0].flip(1, 2).flatten(1)  # (N, H·W, 16): the last tap goes to the first output
-        patches_32 = patches.to(self.weight.dtype).transpose(1, 2)  # bfloat16 would be too coarse to add up in
-        planes = F.fold(patches_32, (height - 1, width - 1), 4, padding=2)
-        return (planes if self.bias is None else planes + self.bias).to(patches.dtype)
+        patches = patches.to(self.weight.dtype).transpose(1, 2)  # bfloat16 is too coarse to add up in
+        planes = F.fold(patches, (height - 1, width - 1), 4, padding=2)
+        return planes if self.bias is None else planes + self.bias
 
 # %% ../notebooks/08_gpu_training.ipynb #place
 def fast_class(layer: nn.Module) -> type[nn.Module] | None:

@@ -83,7 +83,7 @@ def test_fast_layers_compute_the_same(name, shape, monkeypatch):
 
 @pytest.mark.parametrize("name", FAST)
 def test_fast_layers_in_bfloat16(name, monkeypatch):
-    """They give the type that the plain ones give, and are off by less than a percent."""
+    """They give the type that the plain ones give, logits float32; off by less than a percent."""
     monkeypatch.setattr(training, "MUCH_INPUT", 0)
     torch.manual_seed(0)
     make, fast_class = FAST[name]
@@ -93,6 +93,8 @@ def test_fast_layers_in_bfloat16(name, monkeypatch):
     features = torch.randn(2, 6, 4, 4).bfloat16()
     with torch.autocast("cpu", torch.bfloat16):
         expected, found = gradients(plain, features), gradients(fast, features)
+    if fast_class is OneOutputConv2d:
+        expected[0] = expected[0].float()
     assert [tensor.dtype for tensor in found] == [tensor.dtype for tensor in expected]
     exact = gradients(plain.double(), features.double())
     for one, other in zip(found, exact, strict=True):
