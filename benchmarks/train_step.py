@@ -7,7 +7,7 @@ after the other, each on top of those before it, up to "ours": what `pix2pix tra
 
 Each recipe lives in a process of its own, for keeping memory changes a whole process, and they take
 turns of three steps, so that a slow minute of the machine slows all. Prints one JSON line for each
-batch size and keeps them in `results/train_step.json`. About eight minutes on two cores.
+batch size and keeps them in `results/train_step.json`. About twelve minutes on two cores, and 24 GB.
 """
 
 import argparse
@@ -81,7 +81,7 @@ def reference_step(pairs: int, device: torch.device, freeze: bool = True, **sett
 def our_step(pairs: int, device: torch.device, by_halves: bool = True) -> Callable:
     """A step of `pix2pix train` with its defaults for the device; or without Karatsuba's trick.
 
-    A single pair goes without it in any case: there, two bars show what one measurement is worth.
+    A single pair goes without it in any case: there, both recipes are the same.
     """
     keep_memory()
     if not by_halves:
