@@ -7,7 +7,7 @@ after the other, each on top of those before it, up to "ours": what `pix2pix tra
 
 Each recipe lives in a process of its own, for keeping memory changes a whole process, and they take
 turns of three steps, so that a slow minute of the machine slows all. Prints one JSON line for each
-batch size and keeps them in `results/train_step.json`. About twelve minutes on two cores, and 24 GB.
+batch size and keeps them in `results/train_step.json`. About twelve minutes on two cores, in 24 GB.
 """
 
 import argparse
