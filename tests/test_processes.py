@@ -70,14 +70,18 @@ def alone(config, tmp_path) -> Path:
 
 @pytest.mark.parametrize("launcher", [TORCHRUN, ACCELERATE], ids=["torchrun", "accelerate"])
 @pytest.mark.parametrize("device", ["cpu", "auto"])
-def test_two_processes_give_the_result_of_one(config, tmp_path, launcher, device):
+def test_two_processes_give_the_losses_of_one(config, alone, launcher, device):
+    output = finish(start(dataclasses.replace(config, device=device), launcher=launcher))
+    assert output.count("is ready for") == 1
+    assert_same_losses(Path(config.out), alone)
+    assert len(rows(alone)) == 21
+
+
+def test_two_processes_give_the_weights_of_one(config, tmp_path):
     """Over few steps: in more, Adam blows rounding up, as it would any other last bit."""
     config = dataclasses.replace(config, epochs=2)
     alone = fit(dataclasses.replace(config, out=str(tmp_path / "alone")))
-    output = finish(start(dataclasses.replace(config, device=device), launcher=launcher))
-    assert output.count("is ready for") == 1
-    assert len(rows(alone)) == 6
-    assert_same_losses(Path(config.out), alone)
+    finish(start(config, launcher=TORCHRUN))
     one, other = (
         load_generator(Path(folder) / "generator.safetensors")[0].parameters()
         for folder in (alone, config.out)
@@ -85,6 +89,7 @@ def test_two_processes_give_the_result_of_one(config, tmp_path, launcher, device
     begun = Trainer(config, total_steps=6).generator.parameters()
     apart = moved = 0
     for weight, twin, before in zip(one, other, begun, strict=True):
+        assert torch.allclose(weight, twin, atol=2e-3)
         apart += (weight - twin).abs().sum()
         moved += (weight - before).abs().sum()
     assert apart < 0.01 * moved

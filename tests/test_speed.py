@@ -168,10 +168,9 @@ def test_placed_networks_give_the_same_pictures_and_keep_their_names():
 def test_compiled_networks_take_the_same_steps(checkpointing, monkeypatch):
     """Traced as for any compiler, and run without one, which a machine may lack."""
     monkeypatch.setattr(training, "MUCH_INPUT", 0)
-    config = TrainConfig(batch_size=2, size=64, ngf=16, ndf=16, dropout=0.0, device="cpu")
-    config = dataclasses.replace(
-        config, precision="fp32", activation_checkpointing=checkpointing
-    )
+    settings = {"dropout": 0.0, "device": "cpu", "precision": "fp32"}
+    settings |= {"activation_checkpointing": checkpointing}
+    config = TrainConfig(batch_size=2, size=64, ngf=16, ndf=16, **settings)
     plain, compiled = Trainer(config, total_steps=9), Trainer(config, total_steps=9)
     for network in (compiled.generator, compiled.discriminator):
         network.compile(backend="aot_eager")
