@@ -3,7 +3,8 @@
 "reference" is the paper's recipe as the well-known PyTorch implementation runs it: eager, fp32,
 contiguous layout, Adam as it comes, three passes through the discriminator, whose gradients the
 generator's step does not compute; "naive" computes and drops them, as tutorials do. Then one change
-after the other, each on top of those before it, up to "ours": what `pix2pix train` does here.
+after the other, each on top of those before it, up to "ours": what `pix2pix train` does here. In
+"one pass" the discriminator judges the real and the fake pairs of its own step as one batch.
 
 Each recipe lives in a process of its own, for keeping memory changes a whole process, and they take
 turns of three steps, so that a slow minute of the machine slows all. Prints one JSON line for each
@@ -81,7 +82,7 @@ def reference_step(pairs: int, device: torch.device, freeze: bool = True, **sett
 def our_step(pairs: int, device: torch.device, by_halves: bool = True) -> Callable:
     """A step of `pix2pix train` with its defaults for the device; or without Karatsuba's trick.
 
-    A single pair goes without it in any case: there, both recipes are the same.
+    With a single pair, only the discriminator's own step has enough for it.
     """
     keep_memory()
     if not by_halves:
@@ -94,7 +95,7 @@ def our_step(pairs: int, device: torch.device, by_halves: bool = True) -> Callab
 def library_step(
     pairs: int, device: torch.device, precision="fp32", channels_last=False, keep=False
 ) -> Callable:
-    """The library's step with fused Adam, and with these further changes."""
+    """The library's step: fused Adam, one pass for real and fake pairs, and these changes."""
     if keep:
         keep_memory()
     layout = torch.channels_last if channels_last else torch.contiguous_format
@@ -109,7 +110,7 @@ BF16 = {"precision": "bf16"}
 RECIPES = {
     "naive": functools.partial(reference_step, freeze=False),
     "reference": reference_step,
-    "fused Adam": library_step,
+    "fused Adam, one pass": library_step,
     "bf16": functools.partial(library_step, **BF16),
     "channels last": functools.partial(library_step, **BF16, channels_last=True),
     "kept memory": functools.partial(library_step, **BF16, channels_last=True, keep=True),

@@ -173,7 +173,7 @@ def test_compiled_networks_take_the_same_steps(checkpointing, monkeypatch):
     config = TrainConfig(batch_size=2, size=64, ngf=16, ndf=16, **settings)
     plain, compiled = Trainer(config, total_steps=9), Trainer(config, total_steps=9)
     for network in (compiled.generator, compiled.discriminator):
-        network.compile(backend="aot_eager")
+        network.compile(backend="aot_eager", dynamic=False)
     batch = benchmark.random_batch(2, CPU, size=64)
     for _ in range(3):
         expected, found = train_on(plain, batch), train_on(compiled, batch)
