@@ -3,8 +3,8 @@
 "reference" is the paper's recipe as the well-known PyTorch implementation runs it: eager, fp32,
 contiguous layout, Adam as it comes, three passes through the discriminator, whose gradients the
 generator's step does not compute; "naive" computes and drops them, as tutorials do. Then one change
-after the other, each on top of those before it, up to "ours": what `pix2pix train` does here. In
-"one pass" the discriminator judges the real and the fake pairs of its own step as one batch.
+after the other, each on top of those before it, up to "ours": what `pix2pix train` does here. The
+last is two: neighbours share products, and real and fake pairs share a pass of the discriminator.
 
 Each recipe lives in a process of its own, for keeping memory changes a whole process, and they take
 turns of three steps, so that a slow minute of the machine slows all. Prints one JSON line for each
@@ -79,14 +79,20 @@ def reference_step(pairs: int, device: torch.device, freeze: bool = True, **sett
     return step
 
 
-def our_step(pairs: int, device: torch.device, by_halves: bool = True) -> Callable:
-    """A step of `pix2pix train` with its defaults for the device; or without Karatsuba's trick.
+def judge_apart(discriminator, source: torch.Tensor, *targets: torch.Tensor) -> list[torch.Tensor]:
+    """`training.judge` with a pass for each of the targets."""
+    return [discriminator(torch.cat([source, target], 1)).float() for target in targets]
 
-    With a single pair, only the discriminator's own step has enough for it.
+
+def our_step(pairs: int, device: torch.device, shared: bool = True) -> Callable:
+    """A step of `pix2pix train` with its defaults for the device.
+
+    Not `shared`: all products in full, and a pass of the discriminator for each pair; for good, in
+    this process.
     """
     keep_memory()
-    if not by_halves:
-        training.MUCH_INPUT = math.inf
+    if not shared:
+        training.MUCH_INPUT, training.judge = math.inf, judge_apart
     trainer = Trainer(TrainConfig(batch_size=pairs, device=device.type), total_steps=10**6)
     batch = random_batch(pairs, torch.device("cpu"))
     return lambda: train_on(trainer, batch)
@@ -95,7 +101,8 @@ def our_step(pairs: int, device: torch.device, by_halves: bool = True) -> Callab
 def library_step(
     pairs: int, device: torch.device, precision="fp32", channels_last=False, keep=False
 ) -> Callable:
-    """The library's step: fused Adam, one pass for real and fake pairs, and these changes."""
+    """The library's step with fused Adam, a pass for each pair, and these further changes."""
+    training.judge = judge_apart
     if keep:
         keep_memory()
     layout = torch.channels_last if channels_last else torch.contiguous_format
@@ -110,11 +117,11 @@ BF16 = {"precision": "bf16"}
 RECIPES = {
     "naive": functools.partial(reference_step, freeze=False),
     "reference": reference_step,
-    "fused Adam, one pass": library_step,
+    "fused Adam": library_step,
     "bf16": functools.partial(library_step, **BF16),
     "channels last": functools.partial(library_step, **BF16, channels_last=True),
     "kept memory": functools.partial(library_step, **BF16, channels_last=True, keep=True),
-    "fitted layers": functools.partial(our_step, by_halves=False),
+    "fitted layers": functools.partial(our_step, shared=False),
     "ours": our_step,
 }
 LARGE = 16  # from this batch size on only three of them, or the memory would not do
