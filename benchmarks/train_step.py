@@ -7,8 +7,10 @@ after the other, each on top of those before it, up to "ours": what `pix2pix tra
 last is two: neighbours share products, and real and fake pairs share a pass of the discriminator.
 
 Each recipe lives in a process of its own, for keeping memory changes a whole process, and they take
-turns of three steps, so that a slow minute of the machine slows all. Prints one JSON line for each
-batch size and keeps them in `results/train_step.json`. About twelve minutes on two cores, in 24 GB.
+turns of three steps, so that a slow minute of the machine slows all. There are twelve rounds, for
+a machine whose memory others use, too, is faster in one minute than in the next. Prints one JSON
+line for each batch size and keeps them in `results/train_step.json`. About 17 minutes on two cores,
+in 24 GB.
 """
 
 import argparse
@@ -230,13 +232,13 @@ def measure(pairs: int, device: torch.device, rounds: int, operations: int) -> d
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 4, 16], metavar="N")
-    parser.add_argument("--rounds", type=int, default=6, help="turns of each recipe (default: 6)")
+    parser.add_argument("--rounds", type=int, default=12, help="turns of each recipe (default: 12)")
     arguments = parser.parse_args()
     device, operations = pick_device(), step_operations()
     facts = {"date": datetime.date.today().isoformat(), "device": device_name(device)}
     facts |= {"torch": torch.__version__, "size": 256, "ngf": 64, "rows": []}
     for pairs in arguments.batches:
-        rounds = arguments.rounds if pairs < LARGE else max(3, arguments.rounds // 2)
+        rounds = arguments.rounds if pairs < LARGE else max(3, arguments.rounds // 4)
         facts["rows"].append(measure(pairs, device, rounds, operations))
         print(json.dumps(facts["rows"][-1]), flush=True)
     RESULTS.write_text(json.dumps(facts, indent=2) + "\n")

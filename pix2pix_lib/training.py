@@ -550,11 +550,12 @@ def as_patches(planes: torch.Tensor) -> torch.Tensor:
 def add_patches(patches: torch.Tensor) -> torch.Tensor:
     """Lay 4×4 patches out at every other pixel and add them up: (N, h, w, 4, 4, C) → (N, 2h, 2w, C)."""
     pictures, height, width, _, _, channels = patches.shape
-    padded = patches.new_zeros(pictures, 2 * height + 2, 2 * width + 2, channels)
-    for row in range(4):
-        for column in range(4):
-            padded[:, row : row + 2 * height : 2, column : column + 2 * width : 2] += patches[:, :, :, row, column]
-    return padded[:, 1:-1, 1:-1].contiguous()
+    quarters = patches.reshape(pictures, height, width, 2, 2, 2, 2, channels)  # 2×2 pixels each
+    padded = patches.new_zeros(pictures, height + 1, 2, width + 1, 2, channels)
+    for row in range(2):
+        for column in range(2):
+            padded[:, row : row + height, :, column : column + width] += quarters[:, :, :, row, :, column].transpose(2, 3)
+    return padded.flatten(3, 4).flatten(1, 2)[:, 1:-1, 1:-1].contiguous()
 
 
 class AsPatches(torch.autograd.Function):
@@ -659,7 +660,7 @@ class KaratsubaConv2d(nn.Conv2d):
 
 
 class OneOutputConv2d(nn.Conv2d):
-    """A 4×4 convolution, stride 1, padding 1, to one channel: (N, in, H, W) → (N, 1, H - 1, W - 1)."""
+    """A 4×4 convolution, stride 1, padding 1, to one output, as a product: (N, in, H, W) → (N, 1, H - 1, W - 1)."""
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         height, width = features.shape[2:]
