@@ -4,13 +4,14 @@
 contiguous layout, Adam as it comes, three passes through the discriminator, whose gradients the
 generator's step does not compute; "naive" computes and drops them, as tutorials do. Then one change
 after the other, each on top of those before it, up to "ours": what `pix2pix train` does here. The
-last is two: neighbours share products, and real and fake pairs share a pass of the discriminator.
+last is two: Karatsuba's trick, and one pass of the discriminator for real and fake pairs.
 
-Each recipe lives in a process of its own, for keeping memory changes a whole process, and they take
-turns of three steps, so that a slow minute of the machine slows all. There are twelve rounds, for
-a machine whose memory others use, too, is faster in one minute than in the next. Prints one JSON
-line for each batch size and keeps them in `results/train_step.json`. About 17 minutes on two cores,
-in 24 GB.
+Each recipe lives in a process of its own, because `keep_memory` changes a whole process, and they
+take turns of three steps, so that a slow minute of the machine slows all. A step before them is
+not counted: after the others' turns it runs several percent slower than a training that goes on.
+Eight rounds (three at batch 16), because a machine that is shared with others changes its speed
+from minute to minute. Prints one JSON line for each batch size and keeps them in
+`results/train_step.json`. About 17 minutes on two cores, in 24 GB.
 """
 
 import argparse
@@ -81,20 +82,21 @@ def reference_step(pairs: int, device: torch.device, freeze: bool = True, **sett
     return step
 
 
-def judge_apart(discriminator, source: torch.Tensor, *targets: torch.Tensor) -> list[torch.Tensor]:
-    """`training.judge` with a pass for each of the targets."""
-    return [discriminator(torch.cat([source, target], 1)).float() for target in targets]
+def judge_apart(discriminator, source, target, fake_target) -> list[torch.Tensor]:
+    """`training.judge_pairs` in two passes, whatever the norm."""
+    pairs = [torch.cat([source, picture], 1) for picture in (target, fake_target)]
+    return [discriminator(pair).float() for pair in pairs]
 
 
 def our_step(pairs: int, device: torch.device, shared: bool = True) -> Callable:
     """A step of `pix2pix train` with its defaults for the device.
 
-    Not `shared`: all products in full, and a pass of the discriminator for each pair; for good, in
-    this process.
+    With `shared` False, without Karatsuba's trick, and with a pass each for real and fake pairs:
+    this changes the library until the process ends.
     """
     keep_memory()
     if not shared:
-        training.MUCH_INPUT, training.judge = math.inf, judge_apart
+        training.MUCH_INPUT, training.judge_pairs = math.inf, judge_apart
     trainer = Trainer(TrainConfig(batch_size=pairs, device=device.type), total_steps=10**6)
     batch = random_batch(pairs, torch.device("cpu"))
     return lambda: train_on(trainer, batch)
@@ -103,8 +105,8 @@ def our_step(pairs: int, device: torch.device, shared: bool = True) -> Callable:
 def library_step(
     pairs: int, device: torch.device, precision="fp32", channels_last=False, keep=False
 ) -> Callable:
-    """The library's step with fused Adam, a pass for each pair, and these further changes."""
-    training.judge = judge_apart
+    """The library's step with fused Adam and these further changes, in a process of its own too."""
+    training.judge_pairs = judge_apart
     if keep:
         keep_memory()
     layout = torch.channels_last if channels_last else torch.contiguous_format
@@ -142,11 +144,15 @@ def peak_memory(device: torch.device) -> int:
 
 
 def serve(pipe, recipe: str, pairs: int, device_type: str, threads: int) -> None:
-    """In a process of its own: for every message take so many steps, and answer seconds a step."""
+    """In a process of its own: for every message take so many steps, after one that is not counted.
+
+    Answers seconds a step.
+    """
     torch.set_num_threads(threads)
     device = torch.device(device_type)
     step = RECIPES[recipe](pairs, device)
     while (steps := pipe.recv()) is not None:
+        step()
         wait(device)
         start = time.perf_counter()
         for _ in range(steps):
@@ -232,13 +238,13 @@ def measure(pairs: int, device: torch.device, rounds: int, operations: int) -> d
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 4, 16], metavar="N")
-    parser.add_argument("--rounds", type=int, default=12, help="turns of each recipe (default: 12)")
+    parser.add_argument("--rounds", type=int, default=8, help="default: 8; at batch 16 three")
     arguments = parser.parse_args()
     device, operations = pick_device(), step_operations()
     facts = {"date": datetime.date.today().isoformat(), "device": device_name(device)}
     facts |= {"torch": torch.__version__, "size": 256, "ngf": 64, "rows": []}
     for pairs in arguments.batches:
-        rounds = arguments.rounds if pairs < LARGE else max(3, arguments.rounds // 4)
+        rounds = arguments.rounds if pairs < LARGE else min(3, arguments.rounds)
         facts["rows"].append(measure(pairs, device, rounds, operations))
         print(json.dumps(facts["rows"][-1]), flush=True)
     RESULTS.write_text(json.dumps(facts, indent=2) + "\n")

@@ -396,7 +396,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                'pix2pix_lib/training.py'),
                                       'pix2pix_lib.training.fit': ('training.html#fit', 'pix2pix_lib/training.py'),
                                       'pix2pix_lib.training.halves': ('gpu_training.html#halves', 'pix2pix_lib/training.py'),
-                                      'pix2pix_lib.training.judge': ('training.html#judge', 'pix2pix_lib/training.py'),
+                                      'pix2pix_lib.training.judge_pairs': ('training.html#judge_pairs', 'pix2pix_lib/training.py'),
                                       'pix2pix_lib.training.keep_memory': ('gpu_training.html#keep_memory', 'pix2pix_lib/training.py'),
                                       'pix2pix_lib.training.learning_rate_factor': ( 'training.html#learning_rate_factor',
                                                                                      'pix2pix_lib/training.py'),

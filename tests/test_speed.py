@@ -171,14 +171,56 @@ def test_compiled_networks_take_the_same_steps(checkpointing, monkeypatch):
     settings = {"dropout": 0.0, "device": "cpu", "precision": "fp32"}
     settings |= {"activation_checkpointing": checkpointing}
     config = TrainConfig(batch_size=2, size=64, ngf=16, ndf=16, **settings)
-    plain, compiled = Trainer(config, total_steps=9), Trainer(config, total_steps=9)
-    for network in (compiled.generator, compiled.discriminator):
-        network.compile(backend="aot_eager", dynamic=False)
+    plain = Trainer(config, total_steps=9)
+    compile_network, asked = nn.Module.compile, []
+
+    def trace(network, **options):
+        asked.append(options)
+        compile_network(network, backend="aot_eager", **options)
+
+    monkeypatch.setattr(nn.Module, "compile", trace)
+    compiled = Trainer(dataclasses.replace(config, compile=True), total_steps=9)
+    assert asked == [{"dynamic": False}] * 2
     batch = benchmark.random_batch(2, CPU, size=64)
     for _ in range(3):
         expected, found = train_on(plain, batch), train_on(compiled, batch)
         for name, value in expected.items():
             assert float(found[name]) == pytest.approx(float(value), rel=1e-3), name
+
+
+@pytest.mark.parametrize(("norm", "passes"), [("instance", 1), ("none", 1), ("batch", 2)])
+@pytest.mark.parametrize("placed", [False, True])
+def test_real_and_fake_pairs_are_judged_as_if_alone(norm, passes, placed, monkeypatch):
+    """In one pass, unless the norm would mix them; the logits are float32."""
+    monkeypatch.setattr(training, "MUCH_INPUT", 0)
+    torch.manual_seed(0)
+    discriminator, calls = PatchGAN(ndf=16, norm=norm), []
+    discriminator = place(discriminator, CPU) if placed else discriminator
+    source, target = torch.rand(2, 2, 3, 64, 64) * 2 - 1
+    fake_target = target * 0.1 + 0.5  # as unlike the real one as an early fake
+    with torch.autocast("cpu", torch.bfloat16):
+        pictures = (target, fake_target)
+        expected = [discriminator(torch.cat([source, picture], dim=1)) for picture in pictures]
+        discriminator.register_forward_hook(lambda *_: calls.append(1))
+        found = training.judge_pairs(discriminator, source, target, fake_target)
+    assert len(calls) == passes
+    for one, other in zip(found, expected, strict=True):
+        assert one.dtype == torch.float32
+        assert (one - other).abs().max() < 0.1 * other.float().std()
+
+
+@pytest.mark.parametrize(
+    ("recipe", "passes"), [("bf16", 3), ("fitted layers", 3), ("ours", 2), ("reference", 3)]
+)
+def test_recipes_of_the_benchmark_share_what_they_say(recipe, passes, monkeypatch):
+    """They change the library for their process; here it is put back."""
+    for name in ("judge_pairs", "MUCH_INPUT"):
+        monkeypatch.setattr(training, name, getattr(training, name))
+    monkeypatch.setattr(benchmark, "keep_memory", lambda: None)
+    forward, calls = PatchGAN.forward, []
+    monkeypatch.setattr(PatchGAN, "forward", lambda *of: calls.append(1) or forward(*of))
+    benchmark.RECIPES[recipe](1, CPU)()
+    assert len(calls) == passes
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 0.005), ("bf16", 0.03)])

@@ -29,7 +29,6 @@ from pix2pix_lib.training import (
     batches,
     checkpoint_state,
     fit,
-    judge,
     learning_rate_factor,
     open_data,
     read_config,
@@ -96,22 +95,6 @@ def test_the_discriminator_step_sends_nothing_into_the_generator():
     batch = {side: torch.rand(1, 3, 64, 64) for side in ("source", "target")}
     train_step(generator, discriminator, optimizer, still, batch, GANLoss(), lambda_l1=0)
     assert all(torch.equal(a, b) for a, b in zip(before, generator.parameters(), strict=True))
-
-
-@pytest.mark.parametrize(("norm", "passes"), [("instance", 1), ("none", 1), ("batch", 2)])
-def test_real_and_fake_pairs_are_judged_as_if_alone(norm, passes):
-    """In one pass, unless the norm would mix them."""
-    torch.manual_seed(0)
-    discriminator, calls = PatchGAN(ndf=4, norm=norm), []
-    hook = discriminator.register_forward_hook(lambda *_: calls.append(1))
-    source, target = torch.rand(2, 2, 3, 64, 64) * 2 - 1
-    targets = [target, target * 0.1 + 0.5]  # as unlike as a real and an early fake one
-    found = judge(discriminator, source, *targets)
-    hook.remove()
-    assert len(calls) == passes
-    for logits, target in zip(found, targets, strict=True):
-        expected = discriminator(torch.cat([source, target], dim=1))
-        assert (logits - expected).abs().max() < 1e-3 * expected.std()
 
 
 def test_bf16_follows_fp32():
