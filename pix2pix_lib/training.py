@@ -65,12 +65,10 @@ def train_step(
 def judge_pairs(discriminator, source, target, fake_target) -> tuple[torch.Tensor, torch.Tensor]:
     """The logits, in float32, of the real pairs and of the fake ones: in one pass, which costs less.
 
-    With batch norm in two, or real pairs and fake ones would be normalised together; and in two where
-    several processes share the work: in one, their results were not those of one process.
+    With batch norm in two, or real pairs and fake ones would be normalised together.
     """
     real, fake = (torch.cat([source, picture], dim=1) for picture in (target, fake_target))
-    mixing = any(isinstance(layer, torch.nn.BatchNorm2d) for layer in discriminator.modules())
-    if mixing or hasattr(discriminator, "module"):
+    if any(isinstance(layer, torch.nn.BatchNorm2d) for layer in discriminator.modules()):
         return discriminator(real).float(), discriminator(fake).float()
     return discriminator(torch.cat([real, fake])).float().chunk(2)
 

@@ -25,8 +25,14 @@ ACCELERATE += ["--main_process_port", "0"]
 
 @pytest.fixture
 def config(config) -> TrainConfig:
-    """Three steps an epoch of two pairs each; without dropout, whose draws differ by process."""
-    return dataclasses.replace(config, epochs=7, batch_size=2, dropout=0.0, precision="fp32")
+    """Three steps an epoch of two pairs each; without dropout, whose draws differ by process.
+
+    With seed 0, one number that enters a ReLU is so near to 0 that rounding decides its sign, and
+    with it the rest of the run.
+    """
+    return dataclasses.replace(
+        config, epochs=7, batch_size=2, dropout=0.0, precision="fp32", seed=3
+    )
 
 
 def finish(process: subprocess.Popen) -> str:
