@@ -8,6 +8,7 @@ __all__ = ['KEPT_SUFFIXES', 'to_tensor', 'to_pixels', 'padded_length', 'pad', 't
 
 # %% ../notebooks/11_inference.ipynb #imports
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,12 +16,14 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import openvino
 import torch
-from openvino import opset13 as ops
 from PIL import Image
 from torch import nn
 from tqdm import tqdm
+
+sys.modules.setdefault("openvino_telemetry", None)  # OpenVINO reports each import to its makers; without this it cannot
+import openvino
+from openvino import opset13 as ops
 
 from . import Pix2PixError
 from .data import PICTURE_SUFFIXES, pictures_in, read_picture, to_rgb

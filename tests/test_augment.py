@@ -1,9 +1,5 @@
 """Augmentation: one geometry for both pictures, colours of the source alone, repeatable chance."""
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import torch
@@ -331,29 +327,6 @@ def test_workers_do_not_change_the_bits(folder):
     alone = read_all(folder, workers=0)
     assert read_all(folder, workers=2) == alone
     assert read_all(folder, workers=2, epoch=1) != alone
-
-
-# Import
-
-
-def test_the_import_asks_no_network():
-    program = """
-import sys
-def refuse(event, arguments):
-    if event in ("socket.getaddrinfo", "socket.connect", "urllib.Request"):
-        print("asked for", event, arguments, file=sys.stderr)
-        sys.stderr.flush()
-        import os
-        os._exit(3)
-sys.addaudithook(refuse)
-import pix2pix_lib.augment
-"""
-    clean = dict(os.environ)
-    clean.pop("NO_ALBUMENTATIONS_UPDATE", None)
-    done = subprocess.run(
-        [sys.executable, "-c", program], env=clean, capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stderr
 
 
 # Noise
