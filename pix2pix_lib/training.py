@@ -406,6 +406,7 @@ def run_steps(trainer: Trainer, train_pairs, sample_pairs) -> None:
                     save_checkpoint(trainer, len(train_pairs))
                     log.sample(trainer.step, sample_grid(trainer, sample_pairs))
             if stopped and not last:
+                leave(processes)
                 raise Pix2PixError(f"Stopped at step {trainer.step}, all saved; continue with --resume.")
 
 # %% ../notebooks/07_training.ipynb #check-losses
@@ -508,13 +509,13 @@ def fit(config: TrainConfig, resume: bool = False) -> Path:
         if (state := open_run(folder, config, resume, trainer.processes.rank == 0)) is not None:
             restore_state(trainer, state)
         run_steps(trainer, train_pairs, sample_pairs)
+        leave(trainer.processes)
     except OSError as error:
         raise Pix2PixError(f"{folder} cannot be written: {error}. Its last checkpoint is whole.") from None
     except RuntimeError as error:
         if sentence := what_broke(error, config):
             raise Pix2PixError(sentence) from None
         raise
-    leave(trainer.processes)
     return folder
 
 # %% ../notebooks/08_gpu_training.ipynb #imports
@@ -800,8 +801,13 @@ def part_random(processes: Processes, seed: int) -> None:
 
 
 def leave(processes: Processes) -> None:
-    """Take leave of the other processes at the end of a run."""
+    """Take leave of the other processes, once the first, which alone writes, has written."""
     if processes.accelerator:
+        written = torch.ones(1, device=processes.device)
+        for other in range(1, processes.count) if processes.rank == 0 else ():
+            torch.distributed.send(written, other)
+        if processes.rank:
+            torch.distributed.recv(written, 0)  # no mean: its threads may still be at work when this process ends
         torch.distributed.destroy_process_group()
 
 

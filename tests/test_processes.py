@@ -5,13 +5,14 @@ import dataclasses
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
 import pytest
 import torch
-from training_process import last_step, start, wait_until
+from training_process import ENVIRONMENT, last_step, start, wait_until
 
 from pix2pix_lib import Pix2PixError
 from pix2pix_lib.generator import load_generator
@@ -99,6 +100,33 @@ def test_two_processes_give_the_weights_of_one(config, tmp_path):
         apart += (weight - twin).abs().sum()
         moved += (weight - before).abs().sum()
     assert apart < 0.01 * moved
+
+
+def test_nobody_leaves_before_the_first_has_written(tmp_path):
+    """What falls over on its way out makes the launcher end the others: not while one writes."""
+    (tmp_path / "slow_to_write.py").write_text("""
+import sys, time
+from pathlib import Path
+from pix2pix_lib.training import Processes, leave
+
+written = Path(sys.argv[1])
+processes = Processes("cpu")
+processes.any(False)  # all have arrived
+if processes.rank == 0:
+    time.sleep(2)
+    written.touch()
+leave(processes)
+print("written" if written.exists() else "not yet written")
+""")
+    script = [str(tmp_path / "slow_to_write.py"), str(tmp_path / "written")]
+    run = subprocess.run(
+        [sys.executable, *TORCHRUN, *script],
+        capture_output=True,
+        text=True,
+        env=ENVIRONMENT,
+        timeout=120,
+    )
+    assert run.stdout.splitlines() == ["written"] * 2, run.stderr
 
 
 def killed(config: TrainConfig, kill) -> str:
