@@ -4,14 +4,15 @@
 contiguous layout, Adam as it comes, three passes through the discriminator, whose gradients the
 generator's step does not compute; "naive" computes and drops them, as tutorials do. Then one change
 after the other, each on top of those before it, up to "ours": what `pix2pix train` does here. The
-last is two: Karatsuba's trick, and one pass of the discriminator for real and fake pairs.
+last is two: Karatsuba's trick, and one pass of the discriminator for real and fake pairs. At batch
+16 "compiled" is that with `torch.compile`, where there is a C++ compiler.
 
 Each recipe lives in a process of its own, because `keep_memory` changes a whole process, and they
 take turns of three steps, so that a slow minute of the machine slows all. A step before them is
 not counted: after the others' turns it runs several percent slower than a training that goes on.
 Eight rounds (three at batch 16), because a machine that is shared with others changes its speed
 from minute to minute. Prints one JSON line for each batch size and keeps them in
-`results/train_step.json`. About 17 minutes on two cores, in 24 GB.
+`results/train_step.json`. About 25 minutes on two cores, in 24 GB.
 """
 
 import argparse
@@ -20,7 +21,9 @@ import functools
 import json
 import math
 import multiprocessing
+import os
 import resource
+import shutil
 import statistics
 import time
 from collections.abc import Callable
@@ -88,8 +91,8 @@ def judge_apart(discriminator, source, target, fake_target) -> list[torch.Tensor
     return [discriminator(pair).float() for pair in pairs]
 
 
-def our_step(pairs: int, device: torch.device, shared: bool = True) -> Callable:
-    """A step of `pix2pix train` with its defaults for the device.
+def our_step(pairs: int, device: torch.device, shared: bool = True, **settings) -> Callable:
+    """A step of `pix2pix train` with its defaults for the device, or these other settings.
 
     With `shared` False, without Karatsuba's trick, and with a pass each for real and fake pairs:
     this changes the library until the process ends.
@@ -97,7 +100,8 @@ def our_step(pairs: int, device: torch.device, shared: bool = True) -> Callable:
     keep_memory()
     if not shared:
         training.MUCH_INPUT, training.judge_pairs = math.inf, judge_apart
-    trainer = Trainer(TrainConfig(batch_size=pairs, device=device.type), total_steps=10**6)
+    config = TrainConfig(batch_size=pairs, device=device.type, **settings)
+    trainer = Trainer(config, total_steps=10**6)
     batch = random_batch(pairs, torch.device("cpu"))
     return lambda: train_on(trainer, batch)
 
@@ -127,8 +131,13 @@ RECIPES = {
     "kept memory": functools.partial(library_step, **BF16, channels_last=True, keep=True),
     "fitted layers": functools.partial(our_step, shared=False),
     "ours": our_step,
+    "compiled": functools.partial(our_step, compile=True),
 }
-LARGE = 16  # from this batch size on only three of them, or the memory would not do
+# The memory is enough for eight at a time; from a batch of 16 on, for four.
+FOR_SMALL = [recipe for recipe in RECIPES if recipe != "compiled"]
+LARGE, FOR_LARGE = 16, ["naive", "reference", "ours"]
+if shutil.which(os.environ.get("CXX", "g++")):  # the compiler that torch.compile asks for
+    FOR_LARGE.append("compiled")
 
 
 def wait(device: torch.device) -> None:
@@ -210,7 +219,7 @@ def take_turns(pipes: dict, device: torch.device, rounds: int) -> dict[str, list
 
 def measure(pairs: int, device: torch.device, rounds: int, operations: int) -> dict:
     """The row of one batch size; `operations` is what a step needs for one pair."""
-    recipes = list(RECIPES) if pairs < LARGE else ["naive", "reference", "ours"]
+    recipes = FOR_SMALL if pairs < LARGE else FOR_LARGE
     peaks = [matmul_peak(device, torch.bfloat16)]
     pipes = start_contenders(recipes, pairs, device)
     seconds = take_turns(pipes, device, rounds)

@@ -149,7 +149,7 @@ class TrainConfig(PairConfig):
     learning_rate: float = option(2e-4, "of both Adam optimisers")
     ema: float = option(0.0, "decay of the running mean of the generator that is drawn with and saved; 0 is none")
     precision: str = option("auto", "arithmetic of the convolutions; auto: bf16 where it is fast", ("auto", "fp32", "bf16"))
-    compile: bool = option(False, "compile both networks with torch.compile")
+    compile: bool = option(False, "compile both networks with torch.compile (meant for GPUs)")
     cache: bool = option(True, "keep the pairs, decoded and at load_size, in a file beside the pictures")
     broken: str = option("stop", "what a pair that cannot be read does: stop the run, or let the next take its place", ("stop", "skip"))
     activation_checkpointing: bool = option(False, "compute activations twice instead of keeping them: less memory, more time")
@@ -727,7 +727,7 @@ def checkpoint_activations(network: nn.Module) -> None:
 
 # %% ../notebooks/08_gpu_training.ipynb #what-broke
 def what_broke(error: Exception, config: "TrainConfig") -> str | None:
-    """What to tell the reader whose run broke off for want of memory or of a process; else None."""
+    """What to tell the reader whose run broke off for want of memory, a process or a compiler; else None."""
     text = str(error)
     if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in text:
         return (
@@ -747,6 +747,8 @@ def what_broke(error: Exception, config: "TrainConfig") -> str | None:
             "Another process of this run has ended, or cannot be reached. The last checkpoint is "
             "whole: continue with --resume, on any number of processes."
         )
+    if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+        return f"The networks could not be compiled ({text.splitlines()[0]}): train without --compile."
     return None
 
 # %% ../notebooks/08_gpu_training.ipynb #watch-workers

@@ -12,6 +12,7 @@ import train_step as benchmark
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
+from training_process import start
 
 from pix2pix_lib import Pix2PixError, training
 from pix2pix_lib.discriminator import PatchGAN
@@ -310,6 +311,15 @@ def test_too_little_memory_is_said_in_one_sentence(six_pairs, tmp_path):
     config = TrainConfig(data=str(six_pairs), out=str(tmp_path / "run"), size=64, device="cpu")
     with pytest.raises(Pix2PixError, match="Out of memory: .* ngf 64000"):
         fit(dataclasses.replace(config, load_size=64, ngf=64_000))
+
+
+def test_without_a_compiler_compiling_is_refused_in_one_sentence(config, tmp_path):
+    """In a process of its own, that finds no programs compiled before."""
+    missing = {"CXX": "no-such-compiler", "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "compiled")}
+    process = start(config, "--compile", **missing)
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 1 and "Traceback" not in errors
+    assert "No working C++ compiler" in errors and "train without --compile" in errors
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,9 @@ MODULE = ["-m", "pix2pix_lib"]
 ENVIRONMENT = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
 
 
-def start(config: TrainConfig, *options: str, launcher: list[str] = ()) -> subprocess.Popen:
+def start(
+    config: TrainConfig, *options: str, launcher: list[str] = (), **environment: str
+) -> subprocess.Popen:
     """Train from a config file beside the run's folder, alone or under a launcher.
 
     The process leads a group of its own, and nothing that is sent to it reaches the tests.
@@ -30,7 +32,7 @@ def start(config: TrainConfig, *options: str, launcher: list[str] = ()) -> subpr
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        env=ENVIRONMENT,
+        env=ENVIRONMENT | environment,
     )
 
 
