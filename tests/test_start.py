@@ -66,6 +66,23 @@ def test_when_one_ends_so_does_the_other(running):
     assert not any(map(answers, addresses))
 
 
+def test_nobody_elsewhere_is_asked():
+    """What leaves for another host would come to this proxy."""
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        address = f"http://127.0.0.1:{proxy.getsockname()[1]}"
+        names = "http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"
+        elsewhere = dict.fromkeys(names, address) | {"no_proxy": "localhost,127.0.0.1"}
+        process = start(free_port(), free_port(), env=os.environ | elsewhere)
+        try:
+            assert any("Ctrl-C stops both" in line for line in process.stdout)
+            proxy.settimeout(3)
+            with pytest.raises(TimeoutError):
+                print(proxy.accept()[0].recv(200))
+        finally:
+            process.terminate()
+            process.communicate(timeout=20)
+
+
 def test_a_taken_port_is_named():
     with socket.create_server(("127.0.0.1", 0)) as server:
         taken = server.getsockname()[1]
