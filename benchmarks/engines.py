@@ -27,7 +27,12 @@ from PIL import Image
 from train_step import peak_memory
 
 from pix2pix_lib.generator import UNetGenerator, device_name, load_generator
-from pix2pix_lib.inference import compile_for_cpu, openvino, run_compiled, to_tensor
+from pix2pix_lib.inference import (
+    compile_for_cpu,
+    openvino,  # from there, where it is kept from reporting its use
+    run_compiled,
+    to_tensor,
+)
 
 REPOSITORY = Path(__file__).parents[1]
 RESULTS = REPOSITORY / "results" / "engines.json"

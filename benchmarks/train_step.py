@@ -134,10 +134,11 @@ RECIPES = {
     "compiled": functools.partial(our_step, compile=True),
 }
 # The memory is enough for eight at a time; from a batch of 16 on, for four.
-FOR_SMALL = [recipe for recipe in RECIPES if recipe != "compiled"]
-LARGE, FOR_LARGE = 16, ["naive", "reference", "ours"]
+LARGE = 16
+SMALL_BATCH_RECIPES = [recipe for recipe in RECIPES if recipe != "compiled"]
+LARGE_BATCH_RECIPES = ["naive", "reference", "ours"]
 if shutil.which(os.environ.get("CXX", "g++")):  # the compiler that torch.compile asks for
-    FOR_LARGE.append("compiled")
+    LARGE_BATCH_RECIPES.append("compiled")
 
 
 def wait(device: torch.device) -> None:
@@ -219,7 +220,7 @@ def take_turns(pipes: dict, device: torch.device, rounds: int) -> dict[str, list
 
 def measure(pairs: int, device: torch.device, rounds: int, operations: int) -> dict:
     """The row of one batch size; `operations` is what a step needs for one pair."""
-    recipes = FOR_SMALL if pairs < LARGE else FOR_LARGE
+    recipes = SMALL_BATCH_RECIPES if pairs < LARGE else LARGE_BATCH_RECIPES
     peaks = [matmul_peak(device, torch.bfloat16)]
     pipes = start_contenders(recipes, pairs, device)
     seconds = take_turns(pipes, device, rounds)

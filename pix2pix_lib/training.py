@@ -149,7 +149,7 @@ class TrainConfig(PairConfig):
     learning_rate: float = option(2e-4, "of both Adam optimisers")
     ema: float = option(0.0, "decay of the running mean of the generator that is drawn with and saved; 0 is none")
     precision: str = option("auto", "arithmetic of the convolutions; auto: bf16 where it is fast", ("auto", "fp32", "bf16"))
-    compile: bool = option(False, "compile both networks with torch.compile (meant for GPUs)")
+    compile: bool = option(False, "compile both networks with torch.compile, meant for GPUs")
     cache: bool = option(True, "keep the pairs, decoded and at load_size, in a file beside the pictures")
     broken: str = option("stop", "what a pair that cannot be read does: stop the run, or let the next take its place", ("stop", "skip"))
     activation_checkpointing: bool = option(False, "compute activations twice instead of keeping them: less memory, more time")
@@ -806,10 +806,11 @@ def leave(processes: Processes) -> None:
     """Take leave of the other processes, once the first, which alone writes, has written."""
     if processes.accelerator:
         written = torch.ones(1, device=processes.device)
-        for other in range(1, processes.count) if processes.rank == 0 else ():
-            torch.distributed.send(written, other)
-        if processes.rank:
-            torch.distributed.recv(written, 0)  # no mean: its threads may still be at work when this process ends
+        if processes.rank == 0:
+            for other in range(1, processes.count):
+                torch.distributed.send(written, other)
+        else:  # no mean, whose threads may still be at work when this process ends
+            torch.distributed.recv(written, 0)
         torch.distributed.destroy_process_group()
 
 
@@ -821,7 +822,5 @@ def check_shares(processes: Processes, config: "TrainConfig") -> None:
             "processes: make --batch-size a multiple of their number."
         )
     if processes.count > 1 and config.norm == "batch":
-        raise Pix2PixError(
-            "Batch norm would see one process's share of a batch only, and the result would depend "
-            "on the number of processes: use --norm instance."
-        )
+        raise Pix2PixError("Batch norm would see one process's share of a batch only, and the result would "
+                           "depend on the number of processes: use --norm instance.")
