@@ -13,7 +13,7 @@ help:
 	@echo "make test       run all tests, the notebooks among them"
 	@echo "make export     write pix2pix_lib/ from the notebooks"
 	@echo "make notebooks  run all notebooks in place and store their outputs"
-	@echo "make bench      measure speed and memory of training here, into results/"
+	@echo "make bench      measure speed and memory of training here, into results/, in half an hour"
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
