@@ -10,20 +10,18 @@ from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
-import logs
-import metrics
-import problems
-from archive import translate_files
-from documentation import BATCH_BODY, PICTURE_BODY, PICTURES, ZIP, errors
-from engine import Engine
-from models import DEFAULT, Model, ModelDescription
-from pictures import choose_media_type
-from problems import Problem
-from settings import load_settings
-from shutdown import graceful_stop
-from tracking import Tracking
-from uploads import read_files, read_picture_file
-from work import Workshop, within
+from service import logs, metrics, problems
+from service.archive import translate_files
+from service.documentation import BATCH_BODY, PICTURE_BODY, PICTURES, ZIP, errors
+from service.engine import Engine
+from service.models import DEFAULT, Model, ModelDescription
+from service.pictures import choose_media_type
+from service.problems import Problem
+from service.settings import load_settings
+from service.shutdown import graceful_stop
+from service.tracking import Tracking
+from service.uploads import read_files, read_picture_file
+from service.work import Workshop, within
 
 settings = load_settings()
 engine = Engine(settings.models_dir, settings.queue_size)

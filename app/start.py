@@ -64,9 +64,7 @@ def run(module: str, *arguments: str, **settings) -> subprocess.Popen:
 
 def announce(processes: list[subprocess.Popen], arguments: argparse.Namespace) -> None:
     """Say where to look, as soon as there is something to see."""
-    page, api = (
-        f"http://localhost:{port}" for port in (arguments.page_port, arguments.api_port)
-    )
+    page, api = (f"http://localhost:{port}" for port in (arguments.page_port, arguments.api_port))
     while all(process.poll() is None for process in processes):
         if answers(f"{page}/_stcore/health") and answers(f"{api}/ready"):
             print(f"\nThe page:    {page}\nThe service: {api}/docs\nCtrl-C stops both.", flush=True)

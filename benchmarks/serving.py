@@ -45,7 +45,7 @@ APP, RESULTS = REPOSITORY / "app", REPOSITORY / "results" / "serving.json"
 QUEUE = 16  # the service's default
 BARE_LOOP = """
 import sys, time
-from pictures import decode, encode
+from service.pictures import decode, encode
 from pix2pix_lib.inference import Translator
 kind, seconds = sys.argv[1], float(sys.argv[2])
 content, png = sys.stdin.buffer.read(), "image/png"

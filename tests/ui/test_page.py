@@ -25,7 +25,7 @@ from ports import free_port
 
 REPOSITORY = Path(__file__).parents[2]
 SAMPLES = REPOSITORY / "data" / "samples"
-MAPS = REPOSITORY / "app" / "maps"
+MAPS = REPOSITORY / "app" / "page" / "maps"
 QUEUE_SIZE = 6
 WAIT = 30_000  # milliseconds: two cores may be busy with other tests
 

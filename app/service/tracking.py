@@ -9,9 +9,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-import metrics
-from logs import request_id
-from problems import Problem
+from service import metrics
+from service.logs import request_id
+from service.problems import Problem
 
 logger = logging.getLogger("pix2pix.requests")
 

@@ -9,7 +9,7 @@ from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
 from pix2pix_lib.inference import to_rgb
-from problems import Problem
+from service.problems import Problem
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 # PNG at its fastest: the next level costs more time than the network's whole margin. Runs alone,

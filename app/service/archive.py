@@ -4,10 +4,10 @@ import json
 import zipfile
 from io import BytesIO
 
-from models import Model
-from problems import Problem
-from uploads import Upload
-from work import Workshop
+from service.models import Model
+from service.problems import Problem
+from service.uploads import Upload
+from service.work import Workshop
 
 
 async def translate_files(

@@ -8,7 +8,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from problems import Problem
+from service.problems import Problem
 
 
 class Upload(NamedTuple):

@@ -8,10 +8,10 @@ from typing import Any
 from PIL import Image
 from starlette.requests import ClientDisconnect, Request
 
-from engine import Engine
-from models import Model
-from pictures import decode, encode
-from problems import Busy, Problem
+from service.engine import Engine
+from service.models import Model
+from service.pictures import decode, encode
+from service.problems import Busy, Problem
 
 
 class Workshop:

@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from logs import request_id
+from service.logs import request_id
 
 
 class ProblemDocument(BaseModel):

@@ -1,7 +1,7 @@
 """What the OpenAPI document cannot read off the code: bodies that are read by hand, and errors."""
 
-from pictures import SAVE_OPTIONS
-from problems import Problem, ProblemDocument
+from service.pictures import SAVE_OPTIONS
+from service.problems import Problem, ProblemDocument
 
 BINARY = {"type": "string", "format": "binary"}
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from PIL import Image
 
-import metrics
-from models import Model, find_models, load_model
-from problems import Busy, Problem
+from service import metrics
+from service.models import Model, find_models, load_model
+from service.problems import Busy, Problem
 
 # Beyond this, those who wait for another size or model would wait too long: eight tiles of 256×256.
 BATCH_PIXELS = 8 * 256 * 256

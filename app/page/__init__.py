@@ -1,0 +1,1 @@
+"""What only the page needs: what is chosen, where it comes from, how it is shown."""

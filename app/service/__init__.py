@@ -1,0 +1,1 @@
+"""What only the translation service needs: one module for each concern."""
