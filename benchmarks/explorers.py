@@ -15,12 +15,22 @@ from pathlib import Path
 import ipywidgets
 import numpy as np
 import torch
+from PIL import Image
 
-from pix2pix_lib import data, widgets
-from pix2pix_lib.augment import denormalise, eval_transform
+from pix2pix_lib import data
+from pix2pix_lib.augment import eval_transform
+from pix2pix_lib.data import denormalise
 from pix2pix_lib.discriminator import PatchGAN
-from pix2pix_lib.generator import device_name, load_generator, pick_device
-from pix2pix_lib.widgets import Explorer
+from pix2pix_lib.explorers.augmentation import explore_augmentation
+from pix2pix_lib.explorers.frame import Explorer, explore_wipe
+from pix2pix_lib.explorers.objective import explore_step
+from pix2pix_lib.explorers.objective_grid import explore_objective, read_objective_grid
+from pix2pix_lib.explorers.pairs import explore_pairs
+from pix2pix_lib.explorers.patch import explore_cone, explore_patch
+from pix2pix_lib.explorers.unet import explore_unet
+from pix2pix_lib.explorers.verdicts import explore_logits, load_discriminators, translate_item
+from pix2pix_lib.generator import load_generator
+from pix2pix_lib.runtime.device import device_name, pick_device
 
 REPOSITORY = Path(__file__).parents[1]
 RESULTS = REPOSITORY / "results" / "explorers.json"
@@ -33,22 +43,20 @@ def explorers() -> dict[str, Callable[[], Explorer]]:
     pairs = data.PairedImageFolder(earth, "val", transform=eval_transform(256, load_size=286))
     pair, (generator, _) = pairs[111], load_generator("earth_sat2map")
     source, target = (pair[side][None] for side in ("source", "target"))
-    with torch.inference_mode():
-        fake = generator(source)
-    judges = widgets.load_judges(REPOSITORY / "results" / "judges.safetensors")
-    triple = {"source": source[0], "real": target[0], "fake": fake[0]}
-    pictures = [widgets.Image.fromarray(denormalise(side)) for side in (source[0], fake[0])]
-    grid = widgets.read_objective_grid(REPOSITORY / "results" / "objective_grid")
+    triple = translate_item(generator, pair)
+    trained = load_discriminators(REPOSITORY / "results" / "discriminators.safetensors")
+    pictures = [Image.fromarray(denormalise(triple[side])) for side in ("source", "fake")]
+    grid = read_objective_grid(REPOSITORY / "results" / "objective_grid")
     return {
-        "0 wipe": lambda: widgets.explore_wipe(*pictures),
-        "1 pairs": lambda: widgets.explore_pairs(earth),
-        "2 augmentation": lambda: widgets.explore_augmentation(earth),
-        "3 U-Net": lambda: widgets.explore_unet(generator, source, target),
-        "4 logits": lambda: widgets.explore_logits(judges, generator, earth),
-        "5 patch": lambda: widgets.explore_patch(judges, triple),
-        "5 cone": lambda: widgets.explore_cone(),
-        "6 step": lambda: widgets.explore_step(generator, PatchGAN(ndf=16), source, target),
-        "6 objective": lambda: widgets.explore_objective(grid),
+        "0 wipe": lambda: explore_wipe(*pictures),
+        "1 pairs": lambda: explore_pairs(earth),
+        "2 augmentation": lambda: explore_augmentation(earth),
+        "3 U-Net": lambda: explore_unet(generator, source, target),
+        "4 logits": lambda: explore_logits(trained, generator, earth),
+        "5 patch": lambda: explore_patch(trained, triple),
+        "5 cone": explore_cone,
+        "6 step": lambda: explore_step(generator, PatchGAN(ndf=16), source, target),
+        "6 objective": lambda: explore_objective(grid),
     }
 
 

@@ -3,8 +3,9 @@
 They learn to tell the real targets of the training split from the generator's translations, which
 are made once, before. Lesson 4 shows what is written here:
 
-    judges.safetensors   all six in half precision; the header holds what judges.json holds
-    judges.json          what each of them scores on the validation split, settings, date, device
+    discriminators.safetensors   all six in half precision; the header holds what the other holds
+    discriminators.json          what each of them scores on the validation split, settings, date,
+                                 device
 
 Prints the scores of each as one JSON line. About three minutes on one processor core.
 """
@@ -12,20 +13,21 @@ Prints the scores of each as one JSON line. About three minutes on one processor
 import argparse
 import datetime
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from pix2pix_lib import Pix2PixError, data
-from pix2pix_lib.augment import denormalise, eval_transform, train_transform
+from pix2pix_lib.augment import eval_transform, train_transform
+from pix2pix_lib.data import denormalise
 from pix2pix_lib.discriminator import PatchGAN
-from pix2pix_lib.generator import device_name, load_generator
-from pix2pix_lib.widgets import judge_scores, logit_maps, translate_item
+from pix2pix_lib.explorers.verdicts import discriminator_scores, logit_maps, translate_item
+from pix2pix_lib.files.weights import write_weights
+from pix2pix_lib.generator import load_generator
+from pix2pix_lib.runtime.device import device_name
 
 RESULTS = Path(__file__).parents[1] / "results"
 DEPTHS = range(6)
@@ -51,25 +53,27 @@ def sides(triples: np.ndarray) -> torch.Tensor:
 def train(n_layers: int, triples: np.ndarray, steps: int) -> PatchGAN:
     """A discriminator after `steps` steps on random pairs, whole, as a training shows them."""
     torch.manual_seed(SEED)
-    judge = PatchGAN(ndf=NDF, n_layers=n_layers)
-    adam = torch.optim.Adam(judge.parameters(), lr=LEARNING_RATE, betas=(0.5, 0.999))
+    discriminator = PatchGAN(ndf=NDF, n_layers=n_layers)
+    adam = torch.optim.Adam(discriminator.parameters(), lr=LEARNING_RATE, betas=(0.5, 0.999))
     for _ in tqdm(range(steps), desc=f"n_layers={n_layers}", unit="step"):
         source, real, fake = sides(triples[torch.randint(len(triples), (BATCH,)).numpy()])
-        on_real, on_fake = (judge(torch.cat([source, side], dim=1)) for side in (real, fake))
+        on_real, on_fake = (
+            discriminator(torch.cat([source, side], dim=1)) for side in (real, fake)
+        )
         loss = (F.softplus(-on_real).mean() + F.softplus(on_fake).mean()) / 2
         adam.zero_grad()
         loss.backward()
         adam.step()
-    return judge.half().float().eval()  # as it will be read from the file
+    return discriminator.half().float().eval()  # as it will be read from the file
 
 
-def score(judge: PatchGAN, triples: np.ndarray) -> dict[str, float]:
+def score(discriminator: PatchGAN, triples: np.ndarray) -> dict[str, float]:
     """Means over pairs: loss, share of right verdicts, and of pairs whose mean logits are right."""
     losses, verdicts, pictures = [], [], []
     for triple in triples:
         named = dict(zip(("source", "real", "fake"), sides(triple[None])[:, 0], strict=True))
-        maps = logit_maps(judge, named)
-        scores = judge_scores(maps)
+        maps = logit_maps(discriminator, named)
+        scores = discriminator_scores(maps)
         losses.append(scores["loss"])
         verdicts.append((scores["real"] + 1 - scores["fake"]) / 2)
         pictures.append((float(maps["real"].mean() > 0) + float(maps["fake"].mean() < 0)) / 2)
@@ -77,20 +81,18 @@ def score(judge: PatchGAN, triples: np.ndarray) -> dict[str, float]:
     return {name: round(float(np.mean(values)), 4) for name, values in means.items()}
 
 
-def save_judges(judges: list[PatchGAN], path: Path, facts: dict) -> None:
-    """All weights in half precision; written beside and then moved, so the old file stays whole."""
+def save_discriminators(discriminators: list[PatchGAN], path: Path, facts: dict) -> None:
+    """All weights in one file, each under its network's `n_layers`."""
     weights = {
-        f"{judge.config['n_layers']}.{name}": tensor.half().contiguous()
-        for judge in judges
-        for name, tensor in judge.state_dict().items()
+        f"{network.config['n_layers']}.{name}": tensor
+        for network in discriminators
+        for name, tensor in network.state_dict().items()
     }
-    configs = json.dumps([judge.config for judge in judges])
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(save(weights, metadata={"configs": configs, "card": json.dumps(facts)}))
-    os.replace(partial, path)
+    config = {"discriminators": [network.config for network in discriminators]}
+    write_weights(path, weights, config, facts)
 
 
-def make_judges(folder: Path, weights: str, steps: int, out: Path) -> None:
+def make_discriminators(folder: Path, weights: str, steps: int, out: Path) -> None:
     """Translate, train and score; print each one's scores, then write both files."""
     generator, card = load_generator(weights)
     size = generator.config["size"]
@@ -102,21 +104,21 @@ def make_judges(folder: Path, weights: str, steps: int, out: Path) -> None:
     }
     train_triples = translate(sets["train"], TRAIN_PAIRS, generator)
     val_triples = translate(sets["val"], VAL_PAIRS, generator)
-    judges, scores = [], []
+    discriminators, scores = [], []
     for n_layers in DEPTHS:
-        judges.append(train(n_layers, train_triples, steps))
-        scores.append({"n_layers": n_layers} | score(judges[-1], val_triples))
+        discriminators.append(train(n_layers, train_triples, steps))
+        scores.append({"n_layers": n_layers} | score(discriminators[-1], val_triples))
         print(json.dumps(scores[-1]), flush=True)
     facts = {
-        "judges": scores, "generator": weights, "data": folder.name, "steps": steps,
+        "discriminators": scores, "generator": weights, "data": folder.name, "steps": steps,
         "batch_size": BATCH, "ndf": NDF, "learning_rate": LEARNING_RATE, "seed": SEED,
         "train_pairs": len(train_triples), "val_pairs": len(val_triples),
         "date": datetime.date.today().isoformat(), "device": device_name(torch.device("cpu")),
         "torch": torch.__version__,
     }
     out.mkdir(parents=True, exist_ok=True)
-    save_judges(judges, out / "judges.safetensors", facts)
-    (out / "judges.json").write_text(json.dumps(facts, indent=1) + "\n")
+    save_discriminators(discriminators, out / "discriminators.safetensors", facts)
+    (out / "discriminators.json").write_text(json.dumps(facts, indent=1) + "\n")
 
 
 def main() -> None:
@@ -125,14 +127,14 @@ def main() -> None:
     )
     parser.add_argument("--data", default="earth", help="data set or folder (default: earth)")
     parser.add_argument(
-        "--weights", default="earth_sat2map", help="generator to judge (default: %(default)s)"
+        "--weights", default="earth_sat2map", help="makes the fakes (default: %(default)s)"
     )
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=400, help="for each (default: %(default)s)")
     arguments = parser.parse_args()
     try:
         folder = data.find(arguments.data)
-        make_judges(folder, arguments.weights, arguments.steps, arguments.out)
+        make_discriminators(folder, arguments.weights, arguments.steps, arguments.out)
     except Pix2PixError as error:
         parser.exit(1, f"{error}\n")
 
