@@ -16,20 +16,7 @@ import numpy as np
 import torch
 
 from . import Pix2PixError
-
-# %% ../notebooks/02_augmentation.ipynb #normalise
-def normalise(picture: np.ndarray) -> torch.Tensor:
-    """A uint8 array (height, width, 3) as a float32 tensor (3, height, width) in [-1, 1]."""
-    return torch.tensor(picture).permute(2, 0, 1).float().div_(127.5).sub_(1)  # in place: faster
-
-
-def denormalise(tensor: torch.Tensor) -> np.ndarray:
-    """The way back: a tensor (3, height, width) in [-1, 1] as a uint8 array (height, width, 3).
-
-    Rounds to the nearest level; what lies outside [-1, 1] becomes black or white.
-    """
-    levels = ((tensor.detach().float() + 1) * 127.5).round().clamp(0, 255)
-    return levels.to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+from .data import denormalise, normalise
 
 # %% ../notebooks/02_augmentation.ipynb #pair-transform
 class PairTransform:

@@ -2,49 +2,52 @@
 
 # Every module of the library is imported where it is first needed: `pix2pix --help` stays quick.
 import argparse
+import functools
 import importlib.metadata
 import json
 import os
 import platform
 import sys
 import warnings
-from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
-from pix2pix_lib import Pix2PixError, __version__
+from . import Pix2PixError, __version__
+from .files.whole import whole_file
 
 
 def data_list(arguments) -> None:
-    from pix2pix_lib import data
+    from .files.sets import SETS
 
-    width = max(map(len, data.SETS))
-    for name, entry in data.SETS.items():
+    width = max(map(len, SETS))
+    for name, entry in SETS.items():
         print(f"{name:<{width}}  {entry.description}")
 
 
 def data_get(arguments) -> None:
-    from pix2pix_lib import data
+    from .files.sets import get
 
-    print(data.get(arguments.name, root=arguments.root, photographs=arguments.photographs))
+    print(get(arguments.name, root=arguments.root, photographs=arguments.photographs))
 
 
 def data_check(arguments) -> int:
-    from pix2pix_lib import data
+    from .files.doctor import check
 
-    report = data.check(arguments.folder)
+    report = check(arguments.folder)
     print(report)
     return 0 if report.ok else 1
 
 
 def train(arguments) -> None:
-    from pix2pix_lib.training import TrainConfig, fit, read_config
+    from .runtime.config import TrainConfig, read_config
+    from .training import fit
 
     config = arguments.config
     if arguments.resume and config is None and arguments.out:
         begun = Path(arguments.out) / "config.toml"
         config = begun if begun.exists() else None  # a run goes on as it began
     settings = read_config(config) if config else {}
-    typed = {entry.name: getattr(arguments, entry.name) for entry in fields(TrainConfig)}
+    typed = {name: getattr(arguments, name) for name in TrainConfig.model_fields}
     settings |= {name: value for name, value in typed.items() if value is not None}
     folder = fit(TrainConfig(**settings), resume=arguments.resume)
     if os.environ.get("RANK", "0") == "0":  # one of several processes speaks for all
@@ -52,73 +55,90 @@ def train(arguments) -> None:
 
 
 def evaluate(arguments) -> None:
-    from pix2pix_lib.evaluation import evaluate, write_card
+    from .evaluation import evaluate, write_card
 
     scores = evaluate(arguments.weights, arguments.data, arguments.split)
     for name, value in scores.items():
         print(f"{name:<28} {value}")
     if arguments.json:
-        write_json(Path(arguments.json), scores)
+        with whole_file(arguments.json) as partial:
+            partial.write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
     if arguments.card:
         write_card(arguments.weights, scores)
 
 
-def write_json(path: Path, content: dict) -> None:
-    """Written beside and then moved: a broken write leaves no half of a file."""
-    partial = path.with_suffix(".partial")
-    try:
-        partial.write_text(json.dumps(content, indent=2) + "\n")
-        os.replace(partial, path)
-    except OSError as error:
-        raise Pix2PixError(f"{path} cannot be written: {error.strerror}.") from None
-
-
 def translate(arguments) -> None:
-    from pix2pix_lib.inference import Translator, translate_files
+    from .files.translations import translate_files
+    from .inference import Translator
 
     translator = Translator.load(arguments.weights, device=arguments.device)
-    translate_files(translator, arguments.inputs, arguments.output, arguments.stochastic, arguments.seed)
+    noise = {"stochastic": arguments.stochastic, "seed": arguments.seed}
+    one = functools.partial(translator.translate, **noise)
+    translate_files(one, arguments.inputs, arguments.output)
 
 
 def export(arguments) -> None:
-    from pix2pix_lib.inference import export_onnx, load_generator
+    from .generator import load_generator
+    from .runtime.onnx_export import export_onnx
 
     generator, _ = load_generator(arguments.weights)
     levels = export_onnx(generator, arguments.onnx)
     print(f"{arguments.onnx} gives the same pictures: {levels:.4f} levels of 255 apart at most.")
 
 
+EXTRAS = {  # the packages that each extra brings, one of each kind
+    "course": ("jupyterlab", "ipywidgets", "matplotlib"),
+    "app": ("fastapi", "streamlit"),
+    "openvino": ("openvino",),
+    "onnx": ("onnxscript", "onnxruntime"),
+    "tensorboard": ("tensorboard",),
+    "distributed": ("accelerate",),
+}
+
+
 def doctor(arguments) -> None:
     import torch
 
-    from pix2pix_lib.generator import bundled_weights, device_name, pick_device
-    from pix2pix_lib.training import fast_precision
+    from .files.weights import bundled_weights
+    from .runtime.device import device_name, fast_precision, pick_device
 
     device = pick_device()
     print(f"pix2pix_lib {__version__}, Python {platform.python_version()}, {platform.platform()}")
-    for package in ("torch", "torchvision", "accelerate", "albumentations", "jupyterlab", "fastapi", "streamlit"):
-        try:
-            print(f"{package:<16} {importlib.metadata.version(package)}")
-        except importlib.metadata.PackageNotFoundError:
-            print(f"{package:<16} missing: pip install {package}")
+    for package in ("torch", "torchvision", "albumentations"):
+        print(f"{package:<16} {version_of(package) or 'missing'}")
+    for extra, packages in EXTRAS.items():
+        found = {package: version_of(package) for package in packages}
+        told = ", ".join(f"{package} {version}" for package, version in found.items())
+        missing = f"not installed: pip install 'pix2pix-lib[{extra}]'"
+        print(f"extra {extra:<10} {told if all(found.values()) else missing}")
     print(f"device           {device_name(device)} ({torch.get_num_threads()} CPU threads)")
     print(f"training         in {fast_precision(device)} unless --precision says otherwise")
     print(f"weights          {', '.join(bundled_weights()) or 'none'}")
 
 
+def version_of(package: str) -> str | None:
+    """The version of an installed package."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
 def add_train_options(parser: argparse.ArgumentParser) -> None:
-    from pix2pix_lib.training import TrainConfig
+    """An option for each setting of `TrainConfig`: its kind, choices, help text and default."""
+    from .runtime.config import TrainConfig
 
     parser.add_argument("--config", metavar="FILE", help="TOML file of settings; options typed here win")
     parser.add_argument("--resume", action="store_true", help="carry on from the checkpoint in --out")
-    for entry in fields(TrainConfig):
-        flag = "--" + entry.name.replace("_", "-")
-        help_text = f"{entry.metadata['help']} (default: {entry.default})"
-        if entry.type is bool:
-            parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=help_text)
+    for name, entry in TrainConfig.model_fields.items():
+        if entry.annotation is bool:
+            kind = {"action": argparse.BooleanOptionalAction}
+        elif choices := get_args(entry.annotation):
+            kind = {"choices": choices}
         else:
-            choices = entry.metadata["choices"]
-            parser.add_argument(flag, type=entry.type, default=None, choices=choices, help=help_text)
+            kind = {"type": entry.annotation}
+        told = f"{entry.description} (default: {entry.default})"
+        parser.add_argument(f"--{name.replace('_', '-')}", default=None, help=told, **kind)
 
 
 def add_data(commands) -> None:

@@ -16,8 +16,11 @@ from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
 from . import data as datasets
-from .augment import denormalise, eval_transform
-from .generator import device_name, find_weights, load_generator, pick_device, save_generator
+from .augment import eval_transform
+from .data import denormalise
+from .files.weights import find_weights
+from .generator import load_generator, save_generator
+from .runtime.device import device_name, pick_device
 
 # %% ../notebooks/09_evaluation.ipynb #colour-bins
 def pixel_list(pictures: torch.Tensor) -> np.ndarray:

@@ -6,19 +6,14 @@ __all__ = ['norm_layer', 'EncoderBlock', 'level_widths', 'build_encoder', 'upsam
            'save_generator', 'bundled_weights', 'find_weights', 'load_generator']
 
 # %% ../notebooks/03_unet_generator.ipynb #imports
-import importlib.resources
-import json
 import math
-import os
-import platform
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import nn
 
 from . import Pix2PixError
+from .files.weights import not_ours, read_weights, write_weights
 
 # %% ../notebooks/03_unet_generator.ipynb #norm-layer
 def norm_layer(norm: str, channels: int) -> nn.Module:
@@ -188,87 +183,22 @@ class UNetGenerator(nn.Module):
         levels = encode(self.encoder, source)
         return torch.tanh(decode(self.decoder, levels, self.config["skip"]))
 
-# %% ../notebooks/03_unet_generator.ipynb #pick-device
-def pick_device(name: str = "auto") -> torch.device:
-    """The device named, or for "auto" a CUDA GPU, else Apple's, else the processor."""
-    if name == "auto":
-        if torch.cuda.is_available():
-            name = "cuda"
-        else:
-            name = "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        torch.zeros(1, device=name)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise Pix2PixError(f"The device {name!r} cannot be used here: {reason}") from None
-    return torch.device(name)
-
-
-def device_name(device: torch.device) -> str:
-    """What a reader would call the device, such as "NVIDIA H200" or "x86_64 CPU, 2 threads"."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    if device.type == "mps":
-        return "Apple GPU"
-    return f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
-
-# %% ../notebooks/03_unet_generator.ipynb #save-generator
+# %% ../notebooks/03_unet_generator.ipynb #save-and-load
 def save_generator(generator: UNetGenerator, path: str | Path, card: dict) -> None:
-    """Write the weights as half-precision safetensors, architecture and model card in the header.
-
-    Written beside and then moved, so that a broken write leaves the old file whole.
-    """
-    path = Path(path)
-    weights = {
-        name: (tensor.half() if tensor.is_floating_point() else tensor).cpu().contiguous()
-        for name, tensor in generator.state_dict().items()
-    }
-    header = {"config": json.dumps(generator.config), "card": json.dumps(card)}
-    partial = path.with_suffix(".partial")
-    try:
-        partial.write_bytes(save(weights, metadata=header))
-        os.replace(partial, path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
-
-# %% ../notebooks/03_unet_generator.ipynb #find-weights
-def bundled_weights() -> dict[str, Path]:
-    """Name → file of the trained generators that come with the library."""
-    folder = Path(str(importlib.resources.files("pix2pix_lib"))) / "weights"
-    return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
+    """Write the weights as half-precision safetensors, architecture and model card in the header."""
+    write_weights(path, generator.state_dict(), generator.config, card)
 
 
-def find_weights(name_or_path: str | Path) -> Path:
-    """The file of bundled weights by name, or any other file by its path."""
-    bundled = bundled_weights()
-    if str(name_or_path) in bundled:
-        return bundled[str(name_or_path)]
-    if not Path(name_or_path).is_file():
-        names = ", ".join(bundled) or "none"
-        raise Pix2PixError(
-            f"There are no weights {str(name_or_path)!r}: give a file, or a bundled name ({names})."
-        )
-    return Path(name_or_path)
-
-# %% ../notebooks/03_unet_generator.ipynb #load-generator
 def load_generator(name_or_path: str | Path) -> tuple[UNetGenerator, dict]:
-    """Read what `save_generator` wrote: the generator, in float32 and evaluation mode, and a card.
+    """Read what `save_generator` wrote: the generator, in float32 and evaluation mode, and the card.
 
-    A file that is broken, or holds something else, raises `Pix2PixError` with its path.
+    `name_or_path` is a bundled name or a file. A file that is broken, or holds something else,
+    raises `Pix2PixError` with its path.
     """
-    path = find_weights(name_or_path)
+    weights, config, card = read_weights(name_or_path)
     try:
-        with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            weights = {name: file.get_tensor(name) for name in sorted(file.keys())}
-        config, card = json.loads(header["config"]), json.loads(header["card"])
         generator = UNetGenerator(**config)
         generator.load_state_dict(weights)  # copies into float32
-    except KeyError as error:
-        reason = f"its header has no {error}"
-        raise Pix2PixError(f"{path} is no generator of this library: {reason}.") from None
-    except (SafetensorError, OSError, ValueError, TypeError, RuntimeError) as error:
-        reason = str(error).splitlines()[0].rstrip(".:")
-        raise Pix2PixError(f"{path} is no generator of this library: {reason}.") from None
+    except (TypeError, RuntimeError, ValueError) as error:
+        raise not_ours(name_or_path, str(error)) from None
     return generator.eval(), card

@@ -7,40 +7,22 @@ __all__ = ['KEPT_SUFFIXES', 'to_tensor', 'to_pixels', 'padded_length', 'pad', 't
            'list_pictures', 'identity', 'translated_name', 'write_picture', 'make_folder', 'translate_files']
 
 # %% ../notebooks/11_inference.ipynb #imports
-import os
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import nn
-from tqdm import tqdm
-
-sys.modules.setdefault("openvino_telemetry", None)  # OpenVINO reports each import to its makers; without this it cannot
-import openvino
-from openvino import opset13 as ops
 
 from . import Pix2PixError
-from .data import PICTURE_SUFFIXES, pictures_in, read_picture, to_rgb
-from .generator import UNetGenerator, load_generator, pick_device
-from .generator import bundled_weights as bundled_weights  # for those who serve
-
-# %% ../notebooks/11_inference.ipynb #to-tensor
-def to_tensor(pixels: np.ndarray) -> torch.Tensor:
-    """Pictures as uint8 (N, H, W, 3) → the numbers of training: float32 (N, 3, H, W) in [-1, 1]."""
-    levels = pixels.transpose(0, 3, 1, 2).astype(np.float32, order="C")
-    return torch.from_numpy(levels / np.float32(127.5) - 1)
-
-
-def to_pixels(tensor: torch.Tensor) -> np.ndarray:
-    """The way back for one picture: (3, H, W) in [-1, 1] → uint8 (H, W, 3)."""
-    levels = np.rint((np.asarray(tensor) + 1) * np.float32(127.5)).clip(0, 255)
-    return np.ascontiguousarray(levels.astype(np.uint8).transpose(1, 2, 0))
+from .data import denormalise, normalise
+from .files.pictures import to_rgb
+from .files.weights import bundled_weights, find_weights
+from .generator import UNetGenerator, load_generator
+from .runtime.device import pick_device
+from .runtime.engines import fastest_engine, pytorch_engine
 
 # %% ../notebooks/11_inference.ipynb #pad-cell
 def padded_length(length: int, size: int, overlap: int) -> int:
@@ -96,108 +78,15 @@ def blend_tiles(
     for top, row in zip(tops, rows, strict=True):
         for first in range(0, len(lefts), batch_size):
             batch = lefts[first : first + batch_size]
-            tiles = np.stack([pixels[top : top + size, left : left + size] for left in batch])
-            translated = forward(to_tensor(tiles)).numpy()  # (N, 3, size, size)
+            tiles = [normalise(pixels[top : top + size, left : left + size]) for left in batch]
+            translated = forward(torch.stack(tiles)).numpy()  # (N, 3, size, size)
             for tile, left, column in zip(translated, batch, columns[first:], strict=False):
                 band[:, :, left : left + size] += tile * row[:, None] * column
-        output[top : top + step] = to_pixels(band[:, :step])  # no later tile reaches these rows
+        # no later tile reaches these rows
+        output[top : top + step] = denormalise(torch.from_numpy(band[:, :step]))
         band = np.concatenate([band[:, step:], np.zeros((3, step, width), np.float32)], axis=1)
-    output[height - overlap :] = to_pixels(band[:, :overlap])
+    output[height - overlap :] = denormalise(torch.from_numpy(band[:, :overlap]))
     return output
-
-# %% ../notebooks/11_inference.ipynb #graph-layers
-def graph_constant(values: torch.Tensor):
-    """Numbers as a node of a graph; a copy, for PyTorch may move or free its own."""
-    return ops.constant(values.numpy(), shared_memory=False)
-
-
-def graph_convolution(features, weight: torch.Tensor, bias: torch.Tensor | None, stride: int, padding: int):
-    """A convolution as a node: `weight` is (out, in, kernel, kernel)."""
-    strides, pads = [stride, stride], [padding, padding]
-    features = ops.convolution(features, graph_constant(weight), strides, pads, pads, [1, 1])
-    return features if bias is None else ops.add(features, graph_constant(bias.view(1, -1, 1, 1)))
-
-
-def graph_norm(features, norm: nn.Module):
-    """What `norm_layer` made, as nodes: a scale and a shift, after the statistics of each plane."""
-    if isinstance(norm, nn.Identity):
-        return features
-    scale, shift = norm.weight, norm.bias
-    if isinstance(norm, nn.InstanceNorm2d):
-        features = ops.mvn(features, [2, 3], True, norm.eps, "inside_sqrt")
-    else:  # batch norm has its statistics from training
-        scale = scale / (norm.running_var + norm.eps).sqrt()
-        shift = shift - norm.running_mean * scale
-    scale, shift = (graph_constant(values.view(1, -1, 1, 1)) for values in (scale, shift))
-    return ops.add(ops.multiply(features, scale), shift)
-
-# %% ../notebooks/11_inference.ipynb #graph
-def graph_upsample(features, layer: nn.Module):
-    """What `upsample` made, as nodes: (N, in, H, W) → (N, out, 2H, 2W)."""
-    if isinstance(layer, nn.Sequential):  # resize, then a convolution
-        features = ops.interpolate(features, np.float32([2, 2]), "nearest", "scales", axes=[2, 3])
-        return graph_convolution(features, layer[1].weight, layer[1].bias, stride=1, padding=1)
-    inputs, outputs = layer.weight.shape[:2]
-    # kernel row 3 - (2u + 1 - r) is tap u of the output rows of kind r; columns alike
-    taps = layer.weight.flip(2, 3).reshape(inputs, outputs, 2, 2, 2, 2).flip(3, 5)
-    weight = taps.permute(3, 5, 1, 0, 2, 4).reshape(4 * outputs, inputs, 2, 2)
-    bias = None if layer.bias is None else layer.bias.repeat(4)
-    features = graph_convolution(features, weight, bias, stride=1, padding=1)  # (N, 4 out, H+1, W+1)
-    shuffled = ops.depth_to_space(features, "blocks_first", 2)  # (N, out, 2H+2, 2W+2)
-    return ops.slice(shuffled, [1, 1], [-1, -1], [1, 1], [2, 3])
-
-# %% ../notebooks/11_inference.ipynb #compile
-def compile_for_cpu(generator: UNetGenerator) -> Callable:
-    """The generator as OpenVINO runs it on a processor: (1, 3, size, size) → the same, as arrays.
-
-    float32 throughout. One tile at a time: what else is translated cannot change a bit of it.
-    """
-    size = generator.config["size"]
-    source = ops.parameter([1, 3, size, size], np.float32)
-    levels, features = [], source
-    for _, convolution, norm in generator.encoder:
-        weight, bias = convolution.weight, convolution.bias
-        features = graph_norm(graph_convolution(features, weight, bias, stride=2, padding=1), norm)
-        features = ops.prelu(features, np.float32([0.2]))
-        levels.append(features)
-    features = ops.relu(levels.pop())
-    for _, up, norm, _ in generator.decoder[:-1]:
-        features, level = ops.relu(graph_norm(graph_upsample(features, up), norm)), levels.pop()
-        if generator.config["skip"]:
-            features = ops.concat([features, ops.relu(level)], axis=1)
-    translation = ops.tanh(graph_upsample(features, generator.decoder[-1][1]))
-    hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-    return openvino.compile_model(openvino.Model([translation], [source]), "CPU", hints)
-
-# %% ../notebooks/11_inference.ipynb #export-onnx
-def export_onnx(generator: UNetGenerator, path: str | Path) -> float:
-    """Write a generator as ONNX, (N, 3, size, size) to the same; returns how far off it is, in levels.
-
-    The file is read back and compared first: above half a level of 255 it raises `Pix2PixError`, and
-    nothing is left behind.
-    """
-    path, size = Path(path), generator.config["size"]
-    check_channels(generator)
-    source = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    partial = path.with_name(f".{os.getpid()}.partial.onnx")
-    try:
-        batch = {"source": {0: torch.export.Dim("N")}}
-        torch.onnx.export(
-            generator.eval(), (source,), partial, input_names=["source"], output_names=["translation"],
-            dynamic_shapes=batch, external_data=False, verbose=False,
-        )
-        with torch.inference_mode():
-            expected = generator(source).numpy()
-        exported = openvino.compile_model(partial, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-        levels = float(np.abs(exported(source.numpy())[0] - expected).max() * 127.5)
-        if not levels < 0.5:
-            raise Pix2PixError(f"{path} is not written: as ONNX the generator is {levels:.1f} levels off.")
-        os.replace(partial, path)
-    except OSError as error:
-        raise Pix2PixError(f"{path} cannot be written: {error.strerror or error}.") from None
-    finally:
-        partial.unlink(missing_ok=True)
-    return levels
 
 # %% ../notebooks/11_inference.ipynb #dropout
 @contextmanager
@@ -230,8 +119,8 @@ class Translator:
         check_channels(generator)
         self.card, self.lock = card, threading.Lock()
         self.generator = generator.eval().requires_grad_(False)
-        self.compiled = compile_for_cpu(generator) if torch.device(device).type == "cpu" else None
         self.generator.to(device, memory_format=torch.channels_last)
+        self.forward = fastest_engine(self.generator)
 
     @classmethod
     def load(cls, name_or_path: str | Path, device: str | None = None) -> "Translator":
@@ -243,24 +132,13 @@ class Translator:
     ) -> Image.Image:
         """8-bit RGB of the picture's size, upright. `stochastic` is dropout; a `seed` repeats a draw."""
         check_request(picture, seed)
-        size, forward = self.generator.config["size"], partial(run_tiles, self.generator)
-        if self.compiled and not stochastic:  # the compiled network has no dropout
-            forward = partial(run_compiled, self.compiled)
+        size, pixels = self.generator.config["size"], np.asarray(to_rgb(picture))
+        # A faster engine has no dropout.
+        forward = pytorch_engine(self.generator) if stochastic else self.forward
         with self.lock, torch.inference_mode(), dropout(self.generator, stochastic, seed):
-            return Image.fromarray(translate_pixels(forward, np.asarray(to_rgb(picture)), size, size // 2))
+            return Image.fromarray(translate_pixels(forward, pixels, size, size // 2))
 
 # %% ../notebooks/11_inference.ipynb #check-request
-def run_tiles(generator: UNetGenerator, tiles: torch.Tensor) -> torch.Tensor:
-    """(N, 3, size, size) in [-1, 1] → the same, on the generator's device and back."""
-    device = next(generator.parameters()).device
-    return generator(tiles.to(device, memory_format=torch.channels_last)).float().cpu()
-
-
-def run_compiled(compiled: Callable, tiles: torch.Tensor) -> torch.Tensor:
-    """(N, 3, size, size) in [-1, 1] → the same, tile by tile through the compiled network."""
-    return torch.from_numpy(np.concatenate([compiled(tile[None].numpy())[0] for tile in tiles]))
-
-
 def check_channels(generator: UNetGenerator) -> None:
     """Refuse a generator that does not read and write RGB."""
     if (generator.config["in_channels"], generator.config["out_channels"]) != (3, 3):
@@ -274,103 +152,3 @@ def check_request(picture: Image.Image, seed: int | None) -> None:
     if seed is not None and not 0 <= seed < 2**63:
         raise Pix2PixError(f"A seed lies between 0 and 2**63 - 1; {seed} does not.")
 
-# %% ../notebooks/11_inference.ipynb #plan-files
-KEPT_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}  # anything else comes out as PNG
-
-
-def plan_files(inputs: list[str | Path], output: str | Path) -> list[tuple[Path, Path]]:
-    """Which picture goes to which file. Refuses, before any work, what cannot go well."""
-    output, pictures = Path(output), list_pictures(inputs)
-    if output.suffix.lower() in PICTURE_SUFFIXES and not output.is_dir():
-        if len(pictures) > 1:
-            raise Pix2PixError(
-                f"{output} is one file, but there are {len(pictures)} pictures; name a folder."
-            )
-        plan = [(pictures[0], output)]
-    else:
-        plan = [(path, output / translated_name(path)) for path in pictures]
-    taken, originals = {}, {identity(path) for path in pictures}
-    for path, target in plan:
-        if target.exists() and identity(target) in originals:
-            raise Pix2PixError(f"{target} is an input and would be lost; choose another output.")
-        # casefold: on many file systems X.jpg and x.jpg are one file
-        rival = taken.setdefault(target.name.casefold(), path)
-        if rival is not path:
-            raise Pix2PixError(
-                f"{rival} and {path} would both become {target}; give each an output of its own."
-            )
-    return plan
-
-# %% ../notebooks/11_inference.ipynb #list-pictures
-def list_pictures(inputs: list[str | Path]) -> list[Path]:
-    """The files named and those in the folders named, each once, in that order."""
-    pictures = {}
-    for path in map(Path, inputs):
-        if not path.exists():
-            raise Pix2PixError(f"{path} does not exist.")
-        found = pictures_in(path) if path.is_dir() else [path]
-        if not found:
-            raise Pix2PixError(f"{path} holds no pictures.")
-        pictures |= {os.path.abspath(file): file for file in found}
-    return list(pictures.values())
-
-
-def identity(path: Path) -> tuple[int, int]:
-    """The same for two names of one file, whatever links or upper case lie between them."""
-    return path.stat().st_dev, path.stat().st_ino
-
-
-def translated_name(path: Path) -> str:
-    """The name of a picture's translation: its own, or with .png where its format is not kept."""
-    return path.name if path.suffix.lower() in KEPT_SUFFIXES else f"{path.stem}.png"
-
-# %% ../notebooks/11_inference.ipynb #write-picture
-def write_picture(picture: Image.Image, path: Path) -> None:
-    """Write a picture in the format of its suffix: whole, or not at all."""
-    image_format = Image.registered_extensions()[path.suffix.lower()]
-    best = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}
-    partial = path.with_name(f".{os.getpid()}.partial")  # beside it, and moved when it is whole
-    try:
-        picture.save(partial, format=image_format, **best.get(image_format, {}))
-        os.replace(partial, path)
-    except OSError as error:
-        raise Pix2PixError(f"{path} cannot be written: {error.strerror or error}.") from None
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, where they are not there yet."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Pix2PixError(f"The folder {folder} cannot be made: {error.strerror}.") from None
-
-# %% ../notebooks/11_inference.ipynb #translate-files
-def translate_files(
-    translator: Translator, inputs: list[str | Path], output: str | Path,
-    stochastic: bool = False, seed: int | None = None,
-) -> list[Path]:
-    """Translate picture files, and those in folders, into a folder; returns the new files.
-
-    For a single picture `output` may be a file. Names are kept, and so are JPEG, PNG and WebP; no
-    input is ever overwritten. A picture that cannot be read does not stop the others: all of those
-    are named in one `Pix2PixError` at the end.
-    """
-    failures, written = [], []
-    plan = plan_files(inputs, output)
-    make_folder(plan[0][1].parent)
-    # disable=None: a bar in a terminal, nothing in a log file
-    for path, target in tqdm(plan, desc="translating", unit="picture", disable=None):
-        try:
-            translation = translator.translate(read_picture(path), stochastic, seed)
-        except Pix2PixError as error:
-            failures.append(str(error))
-            continue
-        write_picture(translation, target)
-        written.append(target)
-    if len(failures) > 1:
-        failures.insert(0, f"{len(failures)} of {len(plan)} pictures could not be translated:")
-    if failures:
-        raise Pix2PixError(" ".join(" ".join(failures).split()))  # one line
-    return written

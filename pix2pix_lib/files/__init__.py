@@ -1,0 +1,1 @@
+"""Pictures, data sets and weights on disk: reading, writing, building, downloading, checking."""

@@ -1,0 +1,178 @@
+"""What is wrong, or odd, with a folder of pairs: `pix2pix data check`."""
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tqdm.auto import tqdm
+
+from .. import Pix2PixError
+from .pairs import find_pairs
+from .pictures import read_picture
+
+
+@dataclass
+class Report:
+    """What `check` found; `print` it for the table."""
+    folder: Path
+    sizes: dict[str, Counter] = field(default_factory=dict)  # split: {size of a side: pairs}
+    findings: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # (level, what): where
+
+    @property
+    def ok(self) -> bool:
+        """True when nothing was found that breaks training; warnings are allowed."""
+        return not self.count("error")
+
+    def count(self, level: str) -> int:
+        return sum(found == level for found, _ in self.findings)
+
+    def add(self, level: str, what: str, where: str) -> None:
+        self.findings.setdefault((level, what), []).append(where)
+
+    def __str__(self) -> str:
+        lines = [f"{'split':8} {'pairs':>7}  size of a side"]
+        for split, sizes in self.sizes.items():
+            shown = ", ".join(f"{width}×{height}" for (width, height), _ in sizes.most_common(3))
+            lines.append(f"{split:8} {sizes.total():7,}  {shown}{' …' if len(sizes) > 3 else ''}")
+        for (level, what), places in sorted(self.findings.items(), key=lambda item: item[0][0]):
+            shown = ", ".join(places[:3]) + (" …" if len(places) > 3 else "")
+            lines.append(f"{level:8} {len(places):7,}  {what}: {shown}")
+        counts = f"kinds of errors {self.count('error')}, of warnings {self.count('warning')}"
+        verdict = "ready to train" if self.ok else "training would break"
+        return "\n".join([*lines, f"{verdict}: {counts}"])
+
+
+def side_features(side: np.ndarray) -> np.ndarray:
+    """Mean and spread of each channel, colourfulness and detail of a side (128, 128, 3): (8,)."""
+    grey = side.mean(axis=-1)
+    detail = np.abs(np.diff(grey, axis=0)).mean() + np.abs(np.diff(grey, axis=1)).mean()
+    colourfulness = np.abs(side - grey[..., None]).mean()
+    return np.array([*side.mean(axis=(0, 1)), *side.std(axis=(0, 1)), colourfulness, detail])
+
+
+def edge_spectrum(side: np.ndarray) -> np.ndarray:
+    """Fourier transform of the edges of one side, (128, 128, 3); faded out towards the border."""
+    edges = np.hypot(*np.gradient(side.mean(axis=-1)))
+    edges = np.minimum(edges, np.percentile(edges, 95))  # no sharp outline shall outweigh the rest
+    window = np.hanning(len(edges))
+    return np.fft.rfft2((edges - edges.mean()) * np.outer(window, window))
+
+
+def looks_shifted(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether the edges of A and B, (128, 128, 3) each, clearly fit better at another offset."""
+    cross = edge_spectrum(a) * np.conj(edge_spectrum(b))
+    rows, columns = np.fft.fftfreq(128)[:, None], np.fft.rfftfreq(128)[None]
+    smooth = np.exp(-2 * (np.pi * 1.5) ** 2 * (rows**2 + columns**2))  # a Gaussian of 1.5 pixels
+    fit = np.fft.fftshift(np.fft.irfft2(smooth * cross / (np.abs(cross) + 1e-9)))
+    fit /= fit.std() + 1e-9
+    in_place = fit[61:68, 61:68].max()  # up to 3 of 128 pixels off is in place
+    return bool(fit.max() > 10 and in_place < 0.5 * fit.max())
+
+
+def looks_swapped(features: np.ndarray) -> np.ndarray:
+    """Which of N pairs, features (N, 2, 8), fit the others better with sides exchanged: (N,) bool.
+
+    None where that would be a guess: few pairs, sides that look alike, or very many suspects.
+    """
+    nothing = np.zeros(len(features), dtype=bool)
+    if len(features) < 8:
+        return nothing
+    middle = np.median(features, axis=0)  # (2, 8): what A and B usually look like
+    spread = 1.5 * np.median(np.abs(features - middle), axis=0) + 2
+    as_is = np.minimum(np.abs(features - middle) / spread, 6).sum(axis=(1, 2))
+    exchanged = np.minimum(np.abs(features[:, ::-1] - middle) / spread, 6).sum(axis=(1, 2))
+    suspects = exchanged < 0.6 * as_is
+    told_apart = np.median(exchanged / (as_is + 1e-9)) > 1.5
+    return suspects if told_apart and suspects.mean() <= 0.25 else nothing
+
+
+def format_warnings(path: Path) -> Iterator[str]:
+    """What is unusual about the format of a picture file, by its header; all of it is read well."""
+    with Image.open(path) as picture:
+        if picture.mode[0] in "IF" or any(";16" in str(tile[3:]) for tile in picture.tile):
+            yield "more than 8 bits a channel, will be scaled"
+        if picture.has_transparency_data:
+            yield "transparent, will be laid on white"
+        if picture.mode == "CMYK":
+            yield "CMYK, will be turned into RGB"
+
+
+def open_sides(files: tuple[Path, ...], name: str, report: Report) -> tuple | None:
+    """A and B of a pair, or None if they cannot be had; what is wrong or odd is reported."""
+    try:
+        pictures = [read_picture(path) for path in files]
+    except Pix2PixError:
+        return report.add("error", "cannot be read, or cut short", name)
+    for what in sorted({what for path in files for what in format_warnings(path)}):
+        report.add("warning", what, name)
+    if len({picture.size for picture in pictures}) == 2:
+        report.add("error", "A and B differ in size", name)
+    elif len(pictures) == 2:
+        return tuple(pictures)
+    elif pictures[0].width % 2:
+        report.add("error", "odd width, no two equal halves", name)
+    else:
+        if pictures[0].width != 2 * pictures[0].height:
+            report.add("warning", "not twice as wide as high, will be squeezed", name)
+        a, b = np.hsplit(np.asarray(pictures[0]), 2)
+        return Image.fromarray(a), Image.fromarray(b)
+
+
+def check_split(folder: Path, split: str, report: Report, seen: dict) -> None:
+    """Examine every pair of a split; `seen` maps the hash of a pair to its first split and name."""
+    try:
+        pairs = find_pairs(folder, split)
+    except Pix2PixError as error:
+        report.add("error", str(error).rstrip(".").replace(f"{folder}{os.sep}", ""), split)
+        return
+    rows = []
+    for files in tqdm(pairs, desc=f"checking {split}", unit="pair", disable=None):
+        name = files[0].relative_to(folder).as_posix()
+        if (row := examine(files, name, report)) is not None:
+            rows.append((name, *row))
+    report.sizes[split] = Counter(size for _, size, _, _ in rows)
+    usual = sum(report.sizes.values(), Counter()).most_common(1)
+    for name, size, digest, _ in rows:
+        if size != usual[0][0]:
+            report.add("warning", "not {}×{} like most".format(*usual[0][0]), name)
+        first_split, first = seen.setdefault(digest, (split, name))
+        if first_split != split:
+            report.add("warning", "the same pair in two splits", f"{name} = {first}")
+    for index in np.flatnonzero(looks_swapped(np.array([features for *_, features in rows]))):
+        report.add("warning", "A and B look swapped", rows[index][0])
+
+
+def examine(files: tuple[Path, ...], name: str, report: Report) -> tuple | None:
+    """Look into one pair: size of a side, hash of its pixels, features; None if unreadable."""
+    sides = open_sides(files, name, report)
+    if sides is None:
+        return None
+    pixels = [np.asarray(side) for side in sides]
+    if all((side == side[..., :1]).all() for side in pixels):
+        report.add("warning", "grey on both sides", name)
+    small = [np.float32(side.resize((128, 128), Image.Resampling.BOX)) for side in sides]
+    if looks_shifted(*small):
+        report.add("warning", "B looks shifted against A", name)
+    digest = hashlib.sha256(b"".join(side.tobytes() for side in pixels)).hexdigest()
+    return sides[0].size, digest, [side_features(side) for side in small]
+
+
+def check(folder: str | Path) -> Report:
+    """Examine a folder of pairs; `report.ok` is False when something in it would break training."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise Pix2PixError(f"There is no folder {folder} to check.")
+    report, seen = Report(folder), {}
+    for split in ("train", "val", "test"):
+        if (folder / split).is_dir() or (folder / "A" / split).is_dir():
+            check_split(folder, split, report, seen)
+        elif split == "train":
+            report.add("error", "there is no such folder, which holds the training pairs", "train")
+        elif split == "val":
+            report.add("warning", "there is no such folder, to judge a training by", "val")
+    return report

@@ -1,0 +1,130 @@
+"""Archives of published sets: downloaded, carried on where broken off, checked, unpacked."""
+
+import gzip
+import hashlib
+import os
+import tarfile
+import zlib
+from pathlib import Path
+
+import pooch
+import requests
+from tqdm.auto import tqdm
+
+from .. import Pix2PixError
+from .pictures import pictures_in
+from .whole import whole_folder
+
+
+def transfer(url: str, file) -> None:
+    """Append what is missing of `url` to `file`, open for appending bytes; with a progress bar."""
+    held = os.fstat(file.fileno()).st_size
+
+    def answered(response, **_) -> None:
+        if response.status_code == 200:  # the whole file, whatever was asked for
+            file.truncate(0)
+
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={held}-"} if held else {})
+    bar = tqdm(total=1, desc=url.rsplit("/", 1)[-1], unit="B", unit_scale=True)
+    hooks = {"response": answered}
+    try:
+        pooch.HTTPDownloader(bar, chunk_size=2**16, headers=headers, hooks=hooks)(url, file, None)
+    except requests.HTTPError as error:
+        if error.response.status_code != 416:  # 416: there is nothing from that byte on
+            raise
+        if error.response.headers.get("Content-Range") != f"bytes */{held}":
+            file.truncate(0)  # longer than the file on the server, so it belongs to another one
+            transfer(url, file)
+    finally:
+        bar.close()
+
+
+def fetch(url: str, archive: Path) -> None:
+    """Download `url` to `archive`; a broken download stays in `archive.part`, to be carried on."""
+    part = archive.with_name(archive.name + ".part")
+    again = f"or put the archive at {archive} by hand, and run the same command again."
+    try:
+        with open(part, "ab") as file:
+            transfer(url, file)
+        os.replace(part, archive)
+    except requests.HTTPError as error:
+        answer = f"{error.response.status_code} {error.response.reason}"
+        raise Pix2PixError(f"The answer to {url} is {answer}: try later, {again}") from None
+    except requests.RequestException:
+        if held := part.stat().st_size:
+            raise Pix2PixError(
+                f"The download of {url} broke off; {held:,} bytes are kept in {part}. "
+                f"Run the same command again to get the rest, {again}"
+            ) from None
+        raise Pix2PixError(f"{url} cannot be reached: check the network, {again}") from None
+    finally:
+        if part.exists() and not part.stat().st_size:
+            part.unlink()
+
+
+class BrokenArchive(Pix2PixError):
+    """Why an archive is not what it should be."""
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Extract files and folders into `folder`; refuses links and paths that lead out of it."""
+    def plain(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo:
+        if not (member.isfile() or member.isdir()):
+            raise BrokenArchive(f"{member.name} in it is a link or a device, not a file")
+        if member.name.startswith("/") or ".." in member.name.split("/"):
+            raise BrokenArchive(f"{member.name} in it points outside")
+        return tarfile.data_filter(member, path)
+
+    try:
+        with tarfile.open(archive, "r:gz") as tar:
+            for member in tqdm(tar, desc=f"unpacking {archive.name}", unit="file"):
+                tar.extract(member, folder, filter=plain)
+    except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise BrokenArchive(f"it cannot be unpacked: {error}") from None
+
+
+def verify(entry, folder: Path) -> None:
+    """Compare what was unpacked with the set's checksums and counts; raises `BrokenArchive`."""
+    if entry.checksums is not None:
+        lines = entry.checksums.read_text().splitlines()
+        for line in tqdm(lines, desc=f"checking {entry.name}", unit="file"):
+            expected, name = line.split(maxsplit=1)
+            if not (folder / name).is_file():
+                raise BrokenArchive(f"{name} is missing in it")
+            with open(folder / name, "rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != expected:
+                    raise BrokenArchive(f"{name} in it does not have the SHA-256 of the list")
+    for split in entry.counts or ["train"]:
+        pictures = folder / entry.name / split
+        found = len(pictures_in(pictures)) if pictures.is_dir() else 0
+        expected = entry.counts.get(split, found or "some")
+        if found != expected:
+            name = f"{entry.name}/{split}"
+            raise BrokenArchive(f"{name} in it holds {found} pictures, not {expected}")
+
+
+def download(entry, root: Path) -> Path:
+    """Fetch, unpack and verify the archive of a set; return `root/name`, complete, or raise.
+
+    An archive that lies at `root/NAME.tar.gz` already is used, and left there; a downloaded one is
+    removed in the end. One that is not what it should be is moved aside, to `NAME.tar.gz.broken`.
+    """
+    folder, archive = root / entry.name, root / f"{entry.name}.tar.gz"
+    put_by_hand = archive.exists()
+    if not put_by_hand:
+        fetch(entry.url, archive)
+    try:
+        with whole_folder(folder) as partial:
+            unpack(archive, partial.parent)
+            verify(entry, partial.parent)
+    except BrokenArchive as error:
+        broken = archive.with_name(archive.name + ".broken")
+        os.replace(archive, broken)
+        origin = archive if put_by_hand else entry.url
+        raise Pix2PixError(
+            f"The archive {origin} is not usable: {error}. It is kept as {broken}; run the same "
+            f"command again to download it afresh, or put a good one at {archive} by hand first."
+        ) from None
+    if not put_by_hand:
+        archive.unlink()
+    return folder

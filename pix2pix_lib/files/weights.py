@@ -1,0 +1,82 @@
+"""Trained networks on disk: safetensors in half precision, architecture and model card inside."""
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from .. import Pix2PixError
+from .whole import whole_file
+
+BUNDLED = Path(__file__).parents[1] / "weights"
+
+
+def bundled_weights() -> dict[str, Path]:
+    """Name → file of the trained generators that come with the library."""
+    return {path.stem: path for path in sorted(BUNDLED.glob("*.safetensors"))}
+
+
+def find_weights(name_or_path: str | Path) -> Path:
+    """The file of bundled weights by name, or any other file by its path."""
+    bundled = bundled_weights()
+    if str(name_or_path) in bundled:
+        return bundled[str(name_or_path)]
+    if not Path(name_or_path).is_file():
+        names = ", ".join(bundled) or "none"
+        raise Pix2PixError(
+            f"There are no weights {str(name_or_path)!r}: give a file, or a bundled name ({names})."
+        )
+    return Path(name_or_path)
+
+
+def write_weights(
+    path: str | Path, weights: dict[str, torch.Tensor], config: dict, card: dict
+) -> None:
+    """Write named tensors in half precision; `config` and `card` go into the header, as JSON.
+
+    Written beside and then moved, so that a broken write leaves the old file whole.
+    """
+    halves = {
+        name: (tensor.half() if tensor.is_floating_point() else tensor).cpu().contiguous()
+        for name, tensor in weights.items()
+    }
+    content = save(halves, metadata={"config": json.dumps(config), "card": json.dumps(card)})
+    with whole_file(path) as partial:
+        partial.write_bytes(content)
+
+
+def read_weights(name_or_path: str | Path) -> tuple[dict[str, torch.Tensor], dict, dict]:
+    """What `write_weights` wrote, or bundled weights by name: tensors, config and card.
+
+    A file that is broken, or holds something else, raises `Pix2PixError` with its path.
+    """
+    path = find_weights(name_or_path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            weights = {name: file.get_tensor(name) for name in sorted(file.keys())}
+        return weights, json.loads(header["config"]), json.loads(header["card"])
+    except KeyError as error:
+        raise not_ours(path, f"its header has no {error}") from None
+    except (SafetensorError, OSError, ValueError) as error:
+        raise not_ours(path, str(error)) from None
+
+
+def not_ours(path: str | Path, reason: str) -> Pix2PixError:
+    """The error for a file that holds no network of this library."""
+    first_line = (reason.splitlines() or ["it is empty"])[0].rstrip(".:")
+    return Pix2PixError(f"{path} is no generator of this library: {first_line}.")
+
+
+def weights_for(config: dict, name_or_path: str | Path) -> dict[str, torch.Tensor]:
+    """Trained weights to start from; a file of another architecture raises `Pix2PixError`."""
+    weights, trained, _ = read_weights(name_or_path)
+    for name, value in config.items():
+        if trained[name] != value:
+            raise Pix2PixError(
+                f"The weights {name_or_path} have {name} = {trained[name]!r}, and this run "
+                f"{value!r}: give both the same."
+            )
+    return weights

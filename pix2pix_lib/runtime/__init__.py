@@ -1,0 +1,1 @@
+"""What a run stands on: devices, settings, processes, engines, the folder of a run."""

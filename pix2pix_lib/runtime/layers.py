@@ -1,0 +1,193 @@
+"""Layers that compute the same as PyTorch's, faster on a processor; lesson 8 measures them.
+
+Each has the weights of the layer it stands for, and goes that layer's own way where it would gain
+nothing. Results differ by rounding alone.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+def as_patches(planes: torch.Tensor) -> torch.Tensor:
+    """The 4×4 patches at every other pixel, padding 1: (N, 2h, 2w, C) → (N, h, w, 4, 4, C)."""
+    padded = F.pad(planes, (0, 0, 1, 1, 1, 1))  # channels, width, height: the last axis comes first
+    return padded.unfold(1, 4, 2).unfold(2, 4, 2).permute(0, 1, 2, 4, 5, 3).contiguous()
+
+
+def add_patches(patches: torch.Tensor) -> torch.Tensor:
+    """Lay 4×4 patches out at every other pixel and add up: (N, h, w, 4, 4, C) → (N, 2h, 2w, C)."""
+    pictures, height, width, _, _, channels = patches.shape
+    # Cells of 2×2 pixels: patches are so far apart.
+    cells = patches.reshape(pictures, height, width, 2, 2, 2, 2, channels)
+    padded = patches.new_zeros(pictures, height + 1, 2, width + 1, 2, channels)
+    for row in range(2):
+        for column in range(2):
+            cell = cells[:, :, :, row, :, column].transpose(2, 3)
+            padded[:, row : row + height, :, column : column + width] += cell
+    return padded.flatten(3, 4).flatten(1, 2)[:, 1:-1, 1:-1].contiguous()
+
+
+class AsPatches(torch.autograd.Function):
+    """`as_patches`; its way back is `add_patches`."""
+
+    forward = staticmethod(lambda ctx, planes: as_patches(planes))
+    backward = staticmethod(lambda ctx, gradient: add_patches(gradient))
+
+
+class AddPatches(torch.autograd.Function):
+    """`add_patches`; its way back is `as_patches`."""
+
+    forward = staticmethod(lambda ctx, patches: add_patches(patches))
+    backward = staticmethod(lambda ctx, gradient: as_patches(gradient))
+
+
+class SmallPlaneConv2d(nn.Conv2d):
+    """A 4×4 convolution, stride 2, padding 1: (N, in, 2h, 2w) → (N, out, h, w).
+
+    A matrix product where there are over four times as many weights as inputs.
+    """
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        odd_size = features.shape[2] % 2 or features.shape[3] % 2
+        if odd_size or 4 * features.numel() >= self.weight.numel():
+            return super().forward(features)
+        patches = AsPatches.apply(features.permute(0, 2, 3, 1)).flatten(3)  # (N, h, w, 16·in)
+        weight = self.weight.permute(0, 2, 3, 1).flatten(1)
+        return F.linear(patches, weight, self.bias).permute(0, 3, 1, 2)
+
+
+class SmallPlaneConvTranspose2d(nn.ConvTranspose2d):
+    """The same for a transposed convolution: (N, in, h, w) → (N, out, 2h, 2w)."""
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        if 4 * features.numel() >= self.weight.numel():
+            return super().forward(features)
+        weight = self.weight.permute(0, 2, 3, 1).flatten(1)
+        patches = features.permute(0, 2, 3, 1) @ weight  # (N, h, w, 16·out)
+        planes = AddPatches.apply(patches.unflatten(3, (4, 4, -1))).permute(0, 3, 1, 2)
+        return planes if self.bias is None else planes + self.bias.to(planes.dtype)[:, None, None]
+
+
+class ChannelsLastInstanceNorm2d(nn.InstanceNorm2d):
+    """Instance norm that leaves channels last: the batch norm of every picture by itself."""
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        normed = [
+            F.batch_norm(picture, None, None, self.weight, self.bias, training=True, eps=self.eps)
+            for picture in features.split(1)
+        ]
+        normed = torch.cat(normed)
+        if normed.requires_grad:
+            # Where skips joined, the gradient comes as every other stretch of a larger one.
+            layout = {"memory_format": torch.channels_last}
+            normed.register_hook(lambda gradient: gradient.contiguous(**layout))
+        return normed
+
+
+def halves(lines: torch.Tensor, axis: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The even and the odd lines, or the first and the second taps, along an axis of even length."""
+    return lines.unflatten(axis, (-1, 2)).unbind(axis + 1)
+
+
+def convolve_by_halves(planes: torch.Tensor, kernels: torch.Tensor, axes: tuple[int, ...]) -> torch.Tensor:
+    """A convolution of stride 1 without padding, with three products in place of four along each of the axes.
+
+    With two axes, three calls make three each: nine convolutions of a quarter of the plane.
+    Planes are (N, H, W, in), kernels (out, h, w, in); along `axes` both have even sides, planes the
+    longer ones. Returns (N, H - h + 1, W - w + 1, out).
+    """
+    if not axes:
+        return F.conv2d(planes.permute(0, 3, 1, 2), kernels.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+    axis, *others = axes
+    (even, odd), (first, second) = halves(planes, axis), halves(kernels, axis)
+    last = odd.shape[axis] - 1
+    sums = odd.narrow(axis, 0, last) + even.narrow(axis, 1, last)  # narrow: axis, start, length
+    first_even = convolve_by_halves(even, first, others)
+    second_odd = convolve_by_halves(odd, second, others)
+    of_sums = convolve_by_halves(sums, first + second, others)
+
+    odd_outputs = of_sums.shape[axis]  # one fewer than even ones
+    evens = first_even + second_odd
+    odds = of_sums - first_even.narrow(axis, 1, odd_outputs)
+    odds = odds - second_odd.narrow(axis, 0, odd_outputs)
+    woven = torch.stack((evens.narrow(axis, 0, odd_outputs), odds), axis + 1).flatten(axis, axis + 1)
+    return torch.cat((woven, evens.narrow(axis, odd_outputs, 1)), axis)
+
+
+MUCH_INPUT = 2**18  # numbers: up to here the additions cost what the shared products save
+
+
+class KaratsubaConv2d(nn.Conv2d):
+    """A 4×4 convolution, stride 1, padding 1, by halves on large input (Karatsuba and Ofman 1962).
+
+    (N, in, H, W) → (N, out, H - 1, W - 1). In bfloat16 its error is two to three times the direct one.
+    """
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        height, width = features.shape[2:]
+        if height % 2 or width % 2 or min(height, width) < 4 or features.numel() <= MUCH_INPUT:
+            return super().forward(features)
+        planes = F.pad(features.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1))
+        kernels = self.weight.to(features.dtype).permute(0, 2, 3, 1)  # cast once, not nine times
+        planes = convolve_by_halves(planes, kernels, axes=(1, 2)).permute(0, 3, 1, 2)
+        return planes if self.bias is None else planes + self.bias.to(planes.dtype)[:, None, None]
+
+
+class OneOutputConv2d(nn.Conv2d):
+    """A 4×4 convolution, stride 1, padding 1, to one channel: (N, in, H, W) → (N, 1, H - 1, W - 1).
+
+    As a matrix product.
+    """
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        height, width = features.shape[2:]
+        rows = features.permute(0, 2, 3, 1).flatten(1, 2)  # (N, H·W, in)
+        # (N, H·W, 16): the last tap goes to the first output.
+        patches = rows @ self.weight[0].flip(1, 2).flatten(1)
+        patches = patches.to(self.weight.dtype).transpose(1, 2)  # bfloat16 is too coarse to add up in
+        planes = F.fold(patches, (height - 1, width - 1), 4, padding=2)
+        return planes if self.bias is None else planes + self.bias
+
+
+FASTER = {  # the classes that layers of kernel 4 and padding 1 are built anew as, by their stride
+    (nn.Conv2d, 2): SmallPlaneConv2d,
+    (nn.ConvTranspose2d, 2): SmallPlaneConvTranspose2d,
+    (nn.Conv2d, 1): KaratsubaConv2d,
+}
+
+
+def faster_class(layer: nn.Module) -> type[nn.Module] | None:
+    """What a layer is better built as on a processor; None where PyTorch's own is best."""
+    if type(layer) is nn.InstanceNorm2d:
+        return ChannelsLastInstanceNorm2d
+    if type(layer) not in (nn.Conv2d, nn.ConvTranspose2d) or layer.padding_mode != "zeros":
+        return None
+    shape = (layer.kernel_size, layer.padding, layer.dilation, layer.groups, layer.output_padding)
+    if shape != ((4, 4), (1, 1), (1, 1), 1, (0, 0)) or layer.stride[0] != layer.stride[1]:
+        return None
+    faster = FASTER.get((type(layer), layer.stride[0]))
+    if faster is KaratsubaConv2d and layer.out_channels == 1:
+        return OneOutputConv2d
+    if faster is KaratsubaConv2d and layer.in_channels < 64:
+        return None  # the additions would be dearer
+    return faster
+
+
+def build_as(kind: type[nn.Module], layer: nn.Module) -> nn.Module:
+    """A layer of this kind, with the settings and the weights of another."""
+    if isinstance(layer, nn.InstanceNorm2d):
+        built = kind(layer.num_features, layer.eps, affine=layer.affine, device="meta")
+    else:
+        shape = (layer.in_channels, layer.out_channels, 4, layer.stride, 1)
+        built = kind(*shape, bias=layer.bias is not None, device="meta")
+    built.load_state_dict(layer.state_dict(keep_vars=True), assign=True)
+    return built.train(layer.training)
+
+
+def with_faster_layers(network: nn.Module) -> nn.Module:
+    """The network, its layers built anew where a faster class exists; names and weights stay."""
+    for name, layer in network.named_children():
+        kind = faster_class(layer)
+        setattr(network, name, build_as(kind, layer) if kind else with_faster_layers(layer))
+    return network

@@ -1,0 +1,142 @@
+"""The folder of a training: settings, log, samples and checkpoints, and how to carry on from them."""
+
+import csv
+import datetime
+from pathlib import Path
+
+import numpy as np
+import tomli_w
+import torch
+from PIL import Image
+from torch import nn
+
+from .. import Pix2PixError
+from ..files.weights import write_weights
+from ..files.whole import whole_file
+from .config import TrainConfig
+from .device import device_name
+from .failures import check_losses, check_weights, explain
+from .processes import Processes
+
+LOSSES = ("d", "g_gan", "g_l1")
+# What may be another on resume; all other settings decide the result.
+FREE_TO_CHANGE = {
+    "out", "device", "cache", "workers", "activation_checkpointing", "save_every", "tensorboard",
+}
+
+
+class Run:
+    """`config.toml`, `results.csv`, `samples/`, `checkpoint.pt` and `generator.safetensors`.
+
+    `checkpoint` is the state to carry on from, or None. Of several processes only the first writes.
+    """
+
+    def __init__(self, config: TrainConfig, processes: Processes, resume: bool, card: dict):
+        self.config, self.processes, self.card = config, processes, card
+        self.folder = Path(config.out)
+        self.checkpoint = self.find_checkpoint(resume)
+        self.board = None
+        if processes.is_first:
+            self.begin(self.checkpoint["step"] if self.checkpoint else 0)
+
+    def find_checkpoint(self, resume: bool) -> dict | None:
+        """The state of a run that began as this one does; any other run is left alone."""
+        path = self.folder / "checkpoint.pt"
+        if not path.exists():
+            return None
+        if not resume:
+            raise Pix2PixError(
+                f"{self.folder} holds a run already; continue it with --resume or choose another "
+                "--out."
+            )
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        begun = TrainConfig().model_dump() | state["config"]  # what an older version did not know
+        for name, value in self.config.model_dump().items():
+            if name not in FREE_TO_CHANGE and begun[name] != value:
+                raise Pix2PixError(
+                    f"The run in {self.folder} was started with {name} = {begun[name]!r}, not "
+                    f"{value!r}; a run goes on as it began."
+                )
+        return state
+
+    def begin(self, step: int) -> None:
+        """Make the folder; of a run that is carried on, log rows after the checkpoint are dropped."""
+        log, kept = self.folder / "results.csv", []
+        try:
+            (self.folder / "samples").mkdir(parents=True, exist_ok=True)
+            settings = tomli_w.dumps(self.config.model_dump())
+            (self.folder / "config.toml").write_text(settings, encoding="utf-8")
+            if log.exists():
+                with open(log, newline="") as file:
+                    kept = [row for row in list(csv.reader(file))[1:] if int(row[0]) <= step]
+            with open(log, "w", newline="") as file:
+                csv.writer(file, lineterminator="\n").writerows([["step", *LOSSES], *kept])
+        except OSError as error:
+            raise Pix2PixError(
+                f"The run's folder {self.folder} cannot be written: {error.strerror}."
+            ) from None
+        if self.config.tensorboard:
+            self.board = open_board(self.folder / "tensorboard", step)
+
+    def log(self, step: int, losses: dict[str, torch.Tensor]) -> dict[str, float]:
+        """Write a row of `results.csv`: the losses, averaged over all processes and checked."""
+        losses = check_losses(self.processes.mean(losses), step)
+        if self.processes.is_first:
+            with open(self.folder / "results.csv", "a", newline="") as file:
+                row = [step, *(f"{losses[name]:.5f}" for name in LOSSES)]
+                csv.writer(file, lineterminator="\n").writerow(row)
+        for name in LOSSES if self.board else ():
+            self.board.add_scalar(f"loss/{name}", losses[name], step)
+        return losses
+
+    def save(self, state: dict, generator: nn.Module) -> None:
+        """Write `checkpoint.pt` and `generator.safetensors`, each whole or not at all."""
+        step = state["step"]
+        for name in ("generator", "discriminator"):
+            check_weights(name, state[name].values(), step)
+        today = {"date": datetime.date.today().isoformat(), "torch": torch.__version__}
+        card = self.card | self.progress(step) | today
+        try:
+            with whole_file(self.folder / "checkpoint.pt") as partial:
+                torch.save(state, partial)
+            path = self.folder / "generator.safetensors"
+            write_weights(path, generator.state_dict(), generator.config, card)
+        except (Pix2PixError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and explain(error, self.config):
+                raise  # no fault of the disk
+            raise Pix2PixError(
+                f"The checkpoint of step {step} could not be saved: {str(error).rstrip('.')}. "
+                "The one before it is whole: make room and continue with --resume."
+            ) from None
+
+    def progress(self, step: int) -> dict:
+        """How far the run is, for the model card."""
+        epochs = step * self.config.batch_size / self.card["pairs"]
+        return {"steps": step, "epochs": round(epochs, 2)}
+
+    def sample(self, step: int, grid: Image.Image) -> None:
+        """Keep a picture of how well it does."""
+        grid.save(self.folder / "samples" / f"{step:07d}.png")
+        if self.board:
+            pixels = np.asarray(grid)
+            self.board.add_image("source, translation, target", pixels, step, dataformats="HWC")
+
+
+def model_card(config: TrainConfig, pairs: int, precision: str, device: torch.device) -> dict:
+    """What is known of a run from its beginning; it travels in the header of the weights."""
+    return {
+        "data": Path(config.data).name, "direction": config.direction, "split": "train",
+        "pairs": pairs, "config": config.model_dump(), "precision": precision,
+        "device": device_name(device), "licence": "MIT",
+    }
+
+
+def open_board(folder: Path, step: int):
+    """TensorBoard's writer; needs the extra `tensorboard`."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise Pix2PixError(
+            "--tensorboard needs a package: pip install 'pix2pix-lib[tensorboard]'."
+        ) from None
+    return SummaryWriter(folder, purge_step=step + 1)
