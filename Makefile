@@ -20,7 +20,7 @@ $(READY): pyproject.toml constraints.txt
 		{ echo "The course needs Python 3.11 or newer; try: make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --constraint constraints.txt --editable ".[course,app,dev]"
+	$(BIN)/pip install --constraint constraints.txt --editable ".[dev]"
 	@touch $@
 
 # Jupyter refuses to run as root, which is who one is in many containers, unless told.

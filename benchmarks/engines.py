@@ -26,12 +26,12 @@ import torch
 from PIL import Image
 from train_step import peak_memory
 
-from pix2pix_lib.generator import UNetGenerator, device_name, load_generator
-from pix2pix_lib.inference import (
-    compile_for_cpu,
+from pix2pix_lib.data import normalise
+from pix2pix_lib.generator import UNetGenerator, load_generator
+from pix2pix_lib.runtime.device import device_name
+from pix2pix_lib.runtime.openvino_engine import (
+    compile_generator,
     openvino,  # from there, where it is kept from reporting its use
-    run_compiled,
-    to_tensor,
 )
 
 REPOSITORY = Path(__file__).parents[1]
@@ -93,8 +93,8 @@ def openvino_from_onnx(generator: UNetGenerator, precision: str) -> Engine:
 
 
 def ours(generator: UNetGenerator) -> Engine:
-    compiled = compile_for_cpu(generator)
-    return lambda source: run_compiled(compiled, torch.from_numpy(source)).numpy()
+    forward = compile_generator(generator)
+    return lambda source: forward(torch.from_numpy(source)).numpy()
 
 
 ENGINES = {
@@ -116,7 +116,7 @@ def pictures() -> np.ndarray:
             tiles.append(np.asarray(picture.convert("RGB").crop((0, 0, SIZE, SIZE))))
     noise = np.random.default_rng(0).integers(0, 256, tiles[0].shape, dtype=np.uint8)
     tiles += [noise, np.zeros_like(noise), np.full_like(noise, 255)]
-    return to_tensor(np.stack(tiles)).numpy()
+    return torch.stack([normalise(tile) for tile in tiles]).contiguous().numpy()
 
 
 def serve(pipe, name: str, ngf: int) -> None:

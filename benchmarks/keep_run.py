@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pix2pix_lib import data
+from pix2pix_lib.data import get, read_pair
 from pix2pix_lib.evaluation import evaluate, write_card
 from pix2pix_lib.generator import load_generator
 from pix2pix_lib.inference import Translator
@@ -49,7 +49,8 @@ def places(earth: Path) -> Iterator[tuple[Image.Image, Image.Image]]:
     centres = np.array([(float(tile["longitude"]), float(tile["latitude"])) for tile in tiles])
     for place in PLACES:
         nearest = tiles[np.hypot(*(centres - place).T).argmin()]
-        yield data.read_pair((earth / "val" / f"{nearest['number']}.jpg",))
+        pair = read_pair((earth / "val" / f"{nearest['number']}.jpg",))
+        yield tuple(map(Image.fromarray, pair))
 
 
 def draw_sheet(pairs: Iterable, translators: list[Translator], path: Path) -> None:
@@ -69,7 +70,7 @@ def main() -> None:
     parser.add_argument("run", type=Path, metavar="RUN", help="folder that `pix2pix train` wrote")
     parser.add_argument("--bundle", action="store_true", help="make it the bundled weights")
     arguments = parser.parse_args()
-    run, earth = arguments.run.resolve(), data.get("earth", root=REPOSITORY / "data")
+    run, earth = arguments.run.resolve(), get("earth", root=REPOSITORY / "data")
     weights = run / "generator.safetensors"
     _, card = load_generator(weights)
     bundled = NAMES[card["direction"]]

@@ -4,8 +4,8 @@
 contiguous layout, Adam as it comes, three passes through the discriminator, whose gradients the
 generator's step does not compute; "naive" computes and drops them, as tutorials do. Then one change
 after the other, each on top of those before it, up to "ours": what `pix2pix train` does here. The
-last is two: Karatsuba's trick, and one pass of the discriminator for real and fake pairs. At batch
-16 "compiled" is that with `torch.compile`, where there is a C++ compiler.
+last of them is Karatsuba's trick. At batch 16 "compiled" is that with `torch.compile`, where there
+is a C++ compiler.
 
 Each recipe lives in a process of its own, because `keep_memory` changes a whole process, and they
 take turns of three steps, so that a slow minute of the machine slows all. A step before them is
@@ -32,18 +32,14 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from pix2pix_lib import training
 from pix2pix_lib.discriminator import PatchGAN
-from pix2pix_lib.generator import UNetGenerator, device_name, pick_device
+from pix2pix_lib.files.whole import whole_file
+from pix2pix_lib.generator import UNetGenerator
 from pix2pix_lib.objective import GANLoss, discriminator_loss, generator_loss
-from pix2pix_lib.training import (
-    TrainConfig,
-    Trainer,
-    adam_with_schedule,
-    keep_memory,
-    train_on,
-    train_step,
-)
+from pix2pix_lib.runtime import layers
+from pix2pix_lib.runtime.device import device_name, pick_device
+from pix2pix_lib.runtime.speed import InBfloat16, keep_memory
+from pix2pix_lib.training import TrainConfig, Trainer, adam_with_schedule, train_step
 
 RESULTS = Path(__file__).parents[1] / "results" / "train_step.json"
 
@@ -85,51 +81,43 @@ def reference_step(pairs: int, device: torch.device, freeze: bool = True, **sett
     return step
 
 
-def judge_apart(discriminator, source, target, fake_target) -> list[torch.Tensor]:
-    """`training.judge_pairs` in two passes, whatever the norm."""
-    pairs = [torch.cat([source, picture], 1) for picture in (target, fake_target)]
-    return [discriminator(pair).float() for pair in pairs]
-
-
-def our_step(pairs: int, device: torch.device, shared: bool = True, **settings) -> Callable:
+def our_step(pairs: int, device: torch.device, karatsuba: bool = True, **settings) -> Callable:
     """A step of `pix2pix train` with its defaults for the device, or these other settings.
 
-    With `shared` False, without Karatsuba's trick, and with a pass each for real and fake pairs:
-    this changes the library until the process ends.
+    Without `karatsuba` it changes the library until the process ends.
     """
     keep_memory()
-    if not shared:
-        training.MUCH_INPUT, training.judge_pairs = math.inf, judge_apart
+    if not karatsuba:
+        layers.MUCH_INPUT = math.inf
     config = TrainConfig(batch_size=pairs, device=device.type, **settings)
     trainer = Trainer(config, total_steps=10**6)
     batch = random_batch(pairs, torch.device("cpu"))
-    return lambda: train_on(trainer, batch)
+    return lambda: trainer.train_on(batch)
 
 
 def library_step(
-    pairs: int, device: torch.device, precision="fp32", channels_last=False, keep=False
+    pairs: int, device: torch.device, bf16=False, channels_last=False, keep=False
 ) -> Callable:
     """The library's step with fused Adam and these further changes, in a process of its own too."""
-    training.judge_pairs = judge_apart
     if keep:
         keep_memory()
     layout = torch.channels_last if channels_last else torch.contiguous_format
     networks = [net.to(device, memory_format=layout) for net in (UNetGenerator(), PatchGAN())]
     optimizers = [adam_with_schedule(network, 2e-4, 10**6)[0] for network in networks]
+    called = [InBfloat16(network) for network in networks] if bf16 else networks
     batch = random_batch(pairs, device)
     batch = {side: picture.to(memory_format=layout) for side, picture in batch.items()}
-    return lambda: train_step(*networks, *optimizers, batch, GANLoss(), precision=precision)
+    return lambda: train_step(*called, *optimizers, batch, GANLoss())
 
 
-BF16 = {"precision": "bf16"}
 RECIPES = {
     "naive": functools.partial(reference_step, freeze=False),
     "reference": reference_step,
     "fused Adam": library_step,
-    "bf16": functools.partial(library_step, **BF16),
-    "channels last": functools.partial(library_step, **BF16, channels_last=True),
-    "kept memory": functools.partial(library_step, **BF16, channels_last=True, keep=True),
-    "fitted layers": functools.partial(our_step, shared=False),
+    "bf16": functools.partial(library_step, bf16=True),
+    "channels last": functools.partial(library_step, bf16=True, channels_last=True),
+    "kept memory": functools.partial(library_step, bf16=True, channels_last=True, keep=True),
+    "fitted layers": functools.partial(our_step, karatsuba=False),
     "ours": our_step,
     "compiled": functools.partial(our_step, compile=True),
 }
@@ -257,7 +245,8 @@ def main() -> None:
         rounds = arguments.rounds if pairs < LARGE else min(3, arguments.rounds)
         facts["rows"].append(measure(pairs, device, rounds, operations))
         print(json.dumps(facts["rows"][-1]), flush=True)
-    RESULTS.write_text(json.dumps(facts, indent=2) + "\n")
+    with whole_file(RESULTS) as partial:
+        partial.write_text(json.dumps(facts, indent=2) + "\n")
 
 
 if __name__ == "__main__":

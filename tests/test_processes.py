@@ -1,13 +1,11 @@
 """One run on two processes: the same result, and nothing lost when one or all are killed."""
 
 import csv
-import dataclasses
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -16,7 +14,8 @@ from training_process import ENVIRONMENT, last_step, start, wait_until
 
 from pix2pix_lib import Pix2PixError
 from pix2pix_lib.generator import load_generator
-from pix2pix_lib.training import TrainConfig, Trainer, check_shares, fit
+from pix2pix_lib.runtime.processes import check_shares
+from pix2pix_lib.training import TrainConfig, Trainer, fit
 
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 ACCELERATE = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
@@ -31,9 +30,7 @@ def config(config) -> TrainConfig:
     With seed 0, one number that enters a ReLU is so near to 0 that rounding decides its sign, and
     with it the rest of the run.
     """
-    return dataclasses.replace(
-        config, epochs=7, batch_size=2, dropout=0.0, precision="fp32", seed=3
-    )
+    return config.replace(epochs=7, batch_size=2, dropout=0.0, precision="fp32", seed=3)
 
 
 def finish(process: subprocess.Popen) -> str:
@@ -72,13 +69,13 @@ def kill_all(run: subprocess.Popen) -> None:
 @pytest.fixture
 def alone(config, tmp_path) -> Path:
     """The same run in one process."""
-    return fit(dataclasses.replace(config, out=str(tmp_path / "alone")))
+    return fit(config.replace(out=str(tmp_path / "alone")))
 
 
 @pytest.mark.parametrize("launcher", [TORCHRUN, ACCELERATE], ids=["torchrun", "accelerate"])
 @pytest.mark.parametrize("device", ["cpu", "auto"])
 def test_two_processes_give_the_losses_of_one(config, alone, launcher, device):
-    output = finish(start(dataclasses.replace(config, device=device), launcher=launcher))
+    output = finish(start(config.replace(device=device), launcher=launcher))
     assert output.count("is ready for") == 1
     assert_same_losses(Path(config.out), alone)
     assert len(rows(alone)) == 21
@@ -86,8 +83,8 @@ def test_two_processes_give_the_losses_of_one(config, alone, launcher, device):
 
 def test_two_processes_give_the_weights_of_one(config, tmp_path):
     """Over few steps: in more, Adam blows rounding up, as it would any other last bit."""
-    config = dataclasses.replace(config, epochs=2)
-    alone = fit(dataclasses.replace(config, out=str(tmp_path / "alone")))
+    config = config.replace(epochs=2)
+    alone = fit(config.replace(out=str(tmp_path / "alone")))
     finish(start(config, launcher=TORCHRUN))
     one, other = (
         load_generator(Path(folder) / "generator.safetensors")[0].parameters()
@@ -107,15 +104,16 @@ def test_nobody_leaves_before_the_first_has_written(tmp_path):
     (tmp_path / "slow_to_write.py").write_text("""
 import sys, time
 from pathlib import Path
-from pix2pix_lib.training import Processes, leave
+from pix2pix_lib.runtime.processes import Processes
+from pix2pix_lib.training import TrainConfig
 
 written = Path(sys.argv[1])
-processes = Processes("cpu")
+processes = Processes(TrainConfig(device="cpu", batch_size=2))
 processes.any(False)  # all have arrived
 if processes.rank == 0:
     time.sleep(2)
     written.touch()
-leave(processes)
+processes.end()
 print("written" if written.exists() else "not yet written")
 """)
     script = [str(tmp_path / "slow_to_write.py"), str(tmp_path / "written")]
@@ -132,7 +130,7 @@ print("written" if written.exists() else "not yet written")
 def killed(config: TrainConfig, kill) -> str:
     """Run on two processes, kill, and return what the run wrote on stderr."""
     folder = Path(config.out)
-    config = dataclasses.replace(config, epochs=700)  # it would run for minutes
+    config = config.replace(epochs=700)  # it would run for minutes
     process = start(config, launcher=TORCHRUN)
     wait_until(process, lambda: last_step(folder) >= 7)
     kill(process)
@@ -145,7 +143,7 @@ def killed(config: TrainConfig, kill) -> str:
 
 def carry_on(config: TrainConfig, launcher: list[str]) -> None:
     """Resume for a few more steps; the log goes on where the checkpoint was."""
-    config = dataclasses.replace(config, epochs=700)
+    config = config.replace(epochs=700)
     folder, reached = Path(config.out), last_step(Path(config.out))
     process = start(config, "--resume", launcher=launcher)
     wait_until(process, lambda: last_step(folder) >= reached + 3)
@@ -182,8 +180,7 @@ def test_a_process_that_is_killed_and_a_resume_change_no_result(config, alone):
 
 
 def test_what_several_processes_cannot_do_is_refused(config):
-    three = SimpleNamespace(count=3)  # all that is asked of them
     with pytest.raises(Pix2PixError, match="batch of 4 cannot be shared out equally among 3"):
-        check_shares(three, dataclasses.replace(config, batch_size=4))
+        check_shares(config.replace(batch_size=4), count=3)
     with pytest.raises(Pix2PixError, match="Batch norm would see one process's share"):
-        check_shares(three, dataclasses.replace(config, batch_size=3, norm="batch"))
+        check_shares(config.replace(batch_size=3, norm="batch"), count=3)

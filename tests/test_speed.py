@@ -1,7 +1,6 @@
 """Faster must mean the same result: the layers, the memory, twenty steps beside the reference."""
 
 import copy
-import dataclasses
 import platform
 import subprocess
 import sys
@@ -14,27 +13,23 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 from training_process import start
 
-from pix2pix_lib import Pix2PixError, training
+from pix2pix_lib import Pix2PixError
 from pix2pix_lib.discriminator import PatchGAN
+from pix2pix_lib.from_config import build_networks
 from pix2pix_lib.generator import UNetGenerator
-from pix2pix_lib.training import (
+from pix2pix_lib.runtime import layers, speed
+from pix2pix_lib.runtime.device import fast_precision
+from pix2pix_lib.runtime.failures import explain, watch_workers
+from pix2pix_lib.runtime.layers import (
     ChannelsLastInstanceNorm2d,
     KaratsubaConv2d,
     OneOutputConv2d,
     SmallPlaneConv2d,
     SmallPlaneConvTranspose2d,
-    TrainConfig,
-    Trainer,
-    checkpoint_state,
-    fast_precision,
-    fit,
-    keep_memory,
-    place,
-    restore_state,
-    train_on,
-    watch_workers,
-    what_broke,
+    build_as,
 )
+from pix2pix_lib.runtime.speed import keep_memory, to_device
+from pix2pix_lib.training import TrainConfig, Trainer, fit
 
 CPU = torch.device("cpu")
 
@@ -70,12 +65,11 @@ SHAPES = [(1, 6, 2, 2), (2, 6, 2, 4), (1, 6, 3, 5), (1, 6, 4, 4), (1, 6, 16, 6),
 @pytest.mark.parametrize("shape", SHAPES)
 def test_fast_layers_compute_the_same(name, shape, monkeypatch):
     """Planes on both sides of the limits, odd ones, several pictures, not all of them square."""
-    monkeypatch.setattr(training, "MUCH_INPUT", 0)
+    monkeypatch.setattr(layers, "MUCH_INPUT", 0)
     torch.manual_seed(0)
     make, fast_class = FAST[name]
     plain = make().double()
-    fast = copy.deepcopy(plain)
-    fast.__class__ = fast_class
+    fast = build_as(fast_class, copy.deepcopy(plain))
     features = torch.randn(shape, dtype=torch.float64)
     both = zip(gradients(plain, features), gradients(fast, features), strict=True)
     for expected, found in both:
@@ -85,12 +79,11 @@ def test_fast_layers_compute_the_same(name, shape, monkeypatch):
 @pytest.mark.parametrize("name", FAST)
 def test_fast_layers_in_bfloat16(name, monkeypatch):
     """They give the type that the plain ones give, logits float32; off by less than a percent."""
-    monkeypatch.setattr(training, "MUCH_INPUT", 0)
+    monkeypatch.setattr(layers, "MUCH_INPUT", 0)
     torch.manual_seed(0)
     make, fast_class = FAST[name]
     plain = make()
-    fast = copy.deepcopy(plain)
-    fast.__class__ = fast_class
+    fast = build_as(fast_class, copy.deepcopy(plain))
     features = torch.randn(2, 6, 4, 4).bfloat16()
     with torch.autocast("cpu", torch.bfloat16):
         expected, found = gradients(plain, features), gradients(fast, features)
@@ -117,13 +110,13 @@ def test_fast_layers_in_bfloat16(name, monkeypatch):
 )
 def test_other_layers_stay_what_they_are(layer):
     kind = type(layer)
-    assert type(place(layer, CPU)) is kind
+    assert type(to_device(layer, CPU)) is kind
 
 
 def test_small_planes_really_take_the_other_way(monkeypatch):
     """Not the convolution that they fall back on: while weights are over four times the input."""
-    layers = {SmallPlaneConv2d: nn.Conv2d, SmallPlaneConvTranspose2d: nn.ConvTranspose2d}
-    for fast, plain in layers.items():
+    kinds = {SmallPlaneConv2d: nn.Conv2d, SmallPlaneConvTranspose2d: nn.ConvTranspose2d}
+    for fast, plain in kinds.items():
         layer = fast(16, 16, 4, 2, 1)
         monkeypatch.setattr(plain, "forward", lambda *_: pytest.fail("fell back"))
         assert layer(torch.zeros(1, 16, 8, 6)).shape[1] == 16
@@ -148,27 +141,27 @@ def test_much_input_is_convolved_in_nine_products(monkeypatch):
             layer(torch.zeros(1, 4, *size))
 
 
-def test_placed_networks_give_the_same_pictures_and_keep_their_names():
+def test_fast_networks_give_the_same_pictures_and_keep_their_names():
     torch.manual_seed(0)
     for plain, size, channels in ((UNetGenerator(ngf=8), 256, 3), (PatchGAN(ndf=8), 256, 6)):
-        placed = place(copy.deepcopy(plain), CPU)
+        placed = to_device(copy.deepcopy(plain), CPU)
         assert placed.state_dict().keys() == plain.state_dict().keys()
         picture = torch.rand(2, channels, size, size)
         with torch.no_grad():
             difference = (plain.eval()(picture) - placed.eval()(picture)).abs().max()
         assert difference < 1e-5
-    kinds = [type(m) for m in place(UNetGenerator(ngf=8), CPU).modules()]
+    kinds = [type(m) for m in to_device(UNetGenerator(ngf=8), CPU).modules()]
     assert kinds.count(SmallPlaneConv2d) == kinds.count(SmallPlaneConvTranspose2d) == 8
-    last = [m for m in place(PatchGAN(), CPU).modules() if isinstance(m, nn.Conv2d)][-2:]
+    last = [m for m in to_device(PatchGAN(), CPU).modules() if isinstance(m, nn.Conv2d)][-2:]
     assert [type(m) for m in last] == [KaratsubaConv2d, OneOutputConv2d]
-    pixel = place(PatchGAN(n_layers=0), CPU)  # its 1×1 kernels have nothing to win
+    pixel = to_device(PatchGAN(n_layers=0), CPU)  # its 1×1 kernels have nothing to win
     assert {type(m) for m in pixel.modules() if isinstance(m, nn.Conv2d)} == {nn.Conv2d}
 
 
 @pytest.mark.parametrize("checkpointing", [False, True])
 def test_compiled_networks_take_the_same_steps(checkpointing, monkeypatch):
     """Traced as for any compiler, and run without one, which a machine may lack."""
-    monkeypatch.setattr(training, "MUCH_INPUT", 0)
+    monkeypatch.setattr(layers, "MUCH_INPUT", 0)
     settings = {"dropout": 0.0, "device": "cpu", "precision": "fp32"}
     settings |= {"activation_checkpointing": checkpointing}
     config = TrainConfig(batch_size=2, size=64, ngf=16, ndf=16, **settings)
@@ -180,54 +173,19 @@ def test_compiled_networks_take_the_same_steps(checkpointing, monkeypatch):
         compile_network(network, backend="aot_eager", **options)
 
     monkeypatch.setattr(nn.Module, "compile", trace)
-    compiled = Trainer(dataclasses.replace(config, compile=True), total_steps=9)
+    compiled = Trainer(config.replace(compile=True), total_steps=9)
     assert asked == [{"dynamic": False}] * 2
     batch = benchmark.random_batch(2, CPU, size=64)
     for _ in range(3):
-        expected, found = train_on(plain, batch), train_on(compiled, batch)
+        expected, found = plain.train_on(batch), compiled.train_on(batch)
         for name, value in expected.items():
             assert float(found[name]) == pytest.approx(float(value), rel=1e-3), name
-
-
-@pytest.mark.parametrize(("norm", "passes"), [("instance", 1), ("none", 1), ("batch", 2)])
-@pytest.mark.parametrize("placed", [False, True])
-def test_real_and_fake_pairs_are_judged_as_if_alone(norm, passes, placed, monkeypatch):
-    """In one pass, unless the norm would mix them; the logits are float32."""
-    monkeypatch.setattr(training, "MUCH_INPUT", 0)
-    torch.manual_seed(0)
-    discriminator, calls = PatchGAN(ndf=16, norm=norm), []
-    discriminator = place(discriminator, CPU) if placed else discriminator
-    source, target = torch.rand(2, 2, 3, 64, 64) * 2 - 1
-    fake_target = target * 0.1 + 0.5  # as unlike the real one as an early fake
-    with torch.autocast("cpu", torch.bfloat16):
-        pictures = (target, fake_target)
-        expected = [discriminator(torch.cat([source, picture], dim=1)) for picture in pictures]
-        discriminator.register_forward_hook(lambda *_: calls.append(1))
-        found = training.judge_pairs(discriminator, source, target, fake_target)
-    assert len(calls) == passes
-    for one, other in zip(found, expected, strict=True):
-        assert one.dtype == torch.float32
-        assert (one - other).abs().max() < 0.1 * other.float().std()
-
-
-@pytest.mark.parametrize(
-    ("recipe", "passes"), [("bf16", 3), ("fitted layers", 3), ("ours", 2), ("reference", 3)]
-)
-def test_recipes_of_the_benchmark_share_what_they_say(recipe, passes, monkeypatch):
-    """They change the library for their process; here it is put back."""
-    for name in ("judge_pairs", "MUCH_INPUT"):
-        monkeypatch.setattr(training, name, getattr(training, name))
-    monkeypatch.setattr(benchmark, "keep_memory", lambda: None)
-    forward, calls = PatchGAN.forward, []
-    monkeypatch.setattr(PatchGAN, "forward", lambda *of: calls.append(1) or forward(*of))
-    benchmark.RECIPES[recipe](1, CPU)()
-    assert len(calls) == passes
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 0.005), ("bf16", 0.03)])
 def test_twenty_steps_have_the_losses_of_the_reference(precision, tolerance, monkeypatch):
     """The benchmark's reference recipe and ours, from the same weights, on the same pictures."""
-    monkeypatch.setattr(training, "MUCH_INPUT", 0)
+    monkeypatch.setattr(layers, "MUCH_INPUT", 0)
     reference = benchmark.reference_step(2, CPU, size=64, ngf=16, dropout=0.0)
     config = TrainConfig(
         batch_size=2, size=64, ngf=16, dropout=0.0, device="cpu", precision=precision
@@ -235,7 +193,7 @@ def test_twenty_steps_have_the_losses_of_the_reference(precision, tolerance, mon
     trainer = Trainer(config, total_steps=1000)
     batch = benchmark.random_batch(2, CPU, size=64)
     for _ in range(20):
-        expected, found = reference(), train_on(trainer, batch)
+        expected, found = reference(), trainer.train_on(batch)
         for name, value in expected.items():
             assert float(found[name]) == pytest.approx(float(value), rel=tolerance, abs=1e-3), name
 
@@ -245,9 +203,9 @@ def test_a_checkpoint_may_come_from_a_device_with_another_layout():
     config = TrainConfig(batch_size=2, size=64, ngf=4, ndf=4, device="cpu", precision="fp32")
     batch = benchmark.random_batch(2, CPU, size=64)
     trainer = Trainer(config, total_steps=100)
-    train_on(trainer, batch)
-    state = copy.deepcopy(checkpoint_state(trainer))
-    train_on(trainer, batch)
+    trainer.train_on(batch)
+    state = copy.deepcopy(trainer.state_dict())
+    trainer.train_on(batch)
     for name in ("optimizer_g", "optimizer_d"):
         for memory in state[name]["state"].values():
             for key, tensor in memory.items():
@@ -256,8 +214,8 @@ def test_a_checkpoint_may_come_from_a_device_with_another_layout():
                     layouts = (torch.channels_last, torch.contiguous_format)
                     memory[key] = tensor.contiguous(memory_format=layouts[channels_last])
     resumed = Trainer(config, total_steps=100)
-    restore_state(resumed, state)
-    train_on(resumed, batch)
+    resumed.load_state_dict(state)
+    resumed.train_on(batch)
     for one, other in zip(
         trainer.generator.parameters(), resumed.generator.parameters(), strict=True
     ):
@@ -277,7 +235,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 
 def test_kept_memory_is_not_asked_for_again():
-    keep = "from pix2pix_lib.training import keep_memory; keep_memory()"
+    keep = "from pix2pix_lib.runtime.speed import keep_memory; keep_memory()"
     left_alone, kept = (
         int(subprocess.check_output([sys.executable, "-c", FAULTS.format(keep=first)], text=True))
         for first in ("", keep)
@@ -292,7 +250,7 @@ def test_keeping_memory_is_no_error_elsewhere(monkeypatch):
     def no_c_library(name):
         raise TypeError("as on Windows")
 
-    monkeypatch.setattr(training.ctypes, "CDLL", no_c_library)
+    monkeypatch.setattr(speed.ctypes, "CDLL", no_c_library)
     keep_memory()
 
 
@@ -302,7 +260,7 @@ def test_precision_follows_the_device(monkeypatch):
         assert fast_precision(CPU) == expected
         config = TrainConfig(size=64, ngf=4, ndf=4, device="cpu")
         assert Trainer(config, 1).precision == expected
-        assert Trainer(dataclasses.replace(config, precision="fp32"), 1).precision == "fp32"
+        assert Trainer(config.replace(precision="fp32"), 1).precision == "fp32"
     assert fast_precision(torch.device("mps")) == "fp32"
 
 
@@ -310,7 +268,7 @@ def test_too_little_memory_is_said_in_one_sentence(six_pairs, tmp_path):
     """A generator a thousand times as wide as the paper's asks for more than any machine has."""
     config = TrainConfig(data=str(six_pairs), out=str(tmp_path / "run"), size=64, device="cpu")
     with pytest.raises(Pix2PixError, match="Out of memory: .* ngf 64000"):
-        fit(dataclasses.replace(config, load_size=64, ngf=64_000))
+        fit(config.replace(load_size=64, ngf=64_000))
 
 
 def test_without_a_compiler_compiling_is_refused_in_one_sentence(config, tmp_path):
@@ -338,8 +296,8 @@ def test_without_a_compiler_compiling_is_refused_in_one_sentence(config, tmp_pat
     ],
     ids=lambda value: str(value)[:20],
 )
-def test_what_broke(error, sentence):
-    found = what_broke(error, TrainConfig(size=64, ngf=4))
+def test_what_broke_is_told(error, sentence):
+    found = explain(error, TrainConfig(size=64, ngf=4))
     assert found is None if sentence is None else sentence in found
 
 
@@ -355,7 +313,7 @@ def test_a_lost_connection_to_a_worker_is_the_end_of_the_worker(error):
     assert next(found) == {"name": "one"}
     with pytest.raises(RuntimeError) as raised:
         next(found)
-    assert "--workers 0" in what_broke(raised.value, TrainConfig())
+    assert "--workers 0" in explain(raised.value, TrainConfig())
 
 
 def test_a_worker_that_ends_while_a_checkpoint_is_written_is_not_the_disks_fault(
@@ -369,14 +327,14 @@ def test_a_worker_that_ends_while_a_checkpoint_is_written_is_not_the_disks_fault
     monkeypatch.setattr(torch, "save", told)
     with pytest.raises(Pix2PixError, match="A process that reads pictures was ended"):
         fit(config)
-    assert not (tmp_path / "run" / "checkpoint.partial").exists()
+    assert not list((tmp_path / "run").glob("*checkpoint*"))
 
 
 def test_checkpointing_activations_changes_no_bit(config, tmp_path):
     finals = []
     for checkpointing in (False, True):
         settings = {"activation_checkpointing": checkpointing, "ema": 0.9}
-        fit(dataclasses.replace(config, out=str(tmp_path / f"{checkpointing}"), **settings))
+        fit(config.replace(out=str(tmp_path / f"{checkpointing}"), **settings))
         finals.append((tmp_path / f"{checkpointing}" / "results.csv").read_text())
     assert finals[0] == finals[1]
 
@@ -385,7 +343,7 @@ def test_checkpointing_keeps_fewer_activations():
     kept = []
     for checkpointing in (False, True):
         config = TrainConfig(size=64, ngf=8, device="cpu", activation_checkpointing=checkpointing)
-        generator, _ = training.build_networks(config, CPU)
+        generator, _ = build_networks(config, CPU)
         sizes = []
 
         def remember(tensor, sizes=sizes):

@@ -1,7 +1,6 @@
 """The training step, the loop around it, and all the ways in which a run can end."""
 
 import contextlib
-import dataclasses
 import shutil
 import signal
 import subprocess
@@ -16,27 +15,33 @@ import torch
 from PIL import Image
 from training_process import last_step, start, wait_until
 
-from pix2pix_lib import Pix2PixError, data
+from pix2pix_lib import Pix2PixError
 from pix2pix_lib.augment import eval_transform
 from pix2pix_lib.data import PairedImageFolder
 from pix2pix_lib.discriminator import PatchGAN
+from pix2pix_lib.files.pictures import pictures_in
+from pix2pix_lib.from_config import open_pairs
 from pix2pix_lib.generator import UNetGenerator, load_generator
 from pix2pix_lib.objective import GANLoss
+from pix2pix_lib.runtime.config import read_config
+from pix2pix_lib.runtime.processes import Processes
+from pix2pix_lib.runtime.run import Run, model_card
+from pix2pix_lib.runtime.speed import InBfloat16
 from pix2pix_lib.training import (
-    Processes,
     TrainConfig,
     Trainer,
     batches,
-    checkpoint_state,
     fit,
     learning_rate_factor,
-    open_data,
-    read_config,
-    restore_state,
-    save_checkpoint,
-    train_on,
     train_step,
 )
+
+
+def save(trainer: Trainer) -> None:
+    """What `fit` does at every `save_every` steps."""
+    card = model_card(trainer.config, 6, trainer.precision, trainer.device)
+    run = Run(trainer.config, trainer.processes, resume=False, card=card)
+    run.save(trainer.state_dict(), trainer.best_generator)
 
 
 def generator_bits(folder) -> dict:
@@ -59,9 +64,10 @@ def small_step(precision: str = "fp32", **batch):
     optimizers = [torch.optim.Adam(net.parameters(), 2e-4) for net in (generator, discriminator)]
     torch.manual_seed(1)
     batch = {side: torch.rand(2, 3, 64, 64) * 2 - 1 for side in ("source", "target")} | batch
-    losses = train_step(
-        generator, discriminator, *optimizers, batch, GANLoss(), precision=precision
-    )
+    networks = generator, discriminator
+    if precision == "bf16":
+        networks = map(InBfloat16, networks)
+    losses = train_step(*networks, *optimizers, batch, GANLoss())
     return generator, discriminator, losses
 
 
@@ -120,7 +126,6 @@ def test_a_run_leaves_what_the_next_command_needs(config, tmp_path):
         "generator.safetensors",
         "results.csv",
         "samples",
-        "tensorboard",
     }
     assert TrainConfig(**read_config(folder / "config.toml")) == config
     generator, card = load_generator(folder / "generator.safetensors")
@@ -147,21 +152,21 @@ VARIETY = {
 @pytest.mark.parametrize("change", [{}, {"precision": "bf16"}, VARIETY], ids=str)
 def test_a_killed_run_resumes_to_the_same_bits(config, tmp_path, change):
     """`kill -9` falls wherever it falls; the steps since the last checkpoint are done again."""
-    config = dataclasses.replace(config, **{"epochs": 8} | change)
-    unbroken = fit(dataclasses.replace(config, out=str(tmp_path / "unbroken")))
+    config = config.replace(**{"epochs": 8} | change)
+    unbroken = fit(config.replace(out=str(tmp_path / "unbroken")))
     broken = tmp_path / "broken"
-    process = start(dataclasses.replace(config, out=str(broken)))
+    process = start(config.replace(out=str(broken)))
     wait_until(process, (broken / "checkpoint.pt").exists)
     process.kill()
     process.wait()
     assert torch.load(broken / "checkpoint.pt", weights_only=True)["step"] < 48
-    fit(dataclasses.replace(config, out=str(broken)), resume=True)
+    fit(config.replace(out=str(broken)), resume=True)
     assert_same_run(unbroken, broken)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_save_before_leaving(config, tmp_path, number):
-    config = dataclasses.replace(config, epochs=100, workers=1, save_every=100_000)
+    config = config.replace(epochs=100, workers=1, save_every=100_000)
     process = start(config)
     wait_until(process, lambda: last_step(tmp_path / "run") >= 2)
     process.send_signal(number)
@@ -175,7 +180,7 @@ def test_signals_save_before_leaving(config, tmp_path, number):
 
 
 def test_a_worker_that_is_killed_ends_the_run_with_one_sentence(config, tmp_path):
-    config = dataclasses.replace(config, epochs=1000, workers=1)
+    config = config.replace(epochs=1000, workers=1)
     process = start(config)
     wait_until(process, (tmp_path / "run" / "checkpoint.pt").exists)
 
@@ -198,15 +203,15 @@ def test_a_worker_that_is_killed_ends_the_run_with_one_sentence(config, tmp_path
 @pytest.mark.parametrize("cache", [False, True])
 def test_a_broken_picture_ends_the_run_or_is_skipped_as_asked(config, tmp_path, workers, cache):
     folder = Path(shutil.copytree(config.data, tmp_path / "pairs"))
-    picture = data.pictures_in(folder / "train")[3]
+    picture = pictures_in(folder / "train")[3]
     picture.write_bytes(picture.read_bytes()[:-500])
-    config = dataclasses.replace(config, data=str(folder), workers=workers, cache=cache)
+    config = config.replace(data=str(folder), workers=workers, cache=cache)
     process = start(config)
     _, error = process.communicate(timeout=120)
     *_, sentence = error.splitlines()  # after the progress bar
     assert process.returncode == 1 and "Traceback" not in error
     assert sentence.startswith("pix2pix: ") and picture.name in sentence and "truncated" in sentence
-    process = start(dataclasses.replace(config, out=str(tmp_path / "skipped"), broken="skip"))
+    process = start(config.replace(out=str(tmp_path / "skipped"), broken="skip"))
     _, error = process.communicate(timeout=120)
     assert process.returncode == 0, error
     warning = next(line for line in error.splitlines() if "The next pair takes its place." in line)
@@ -216,14 +221,14 @@ def test_a_broken_picture_ends_the_run_or_is_skipped_as_asked(config, tmp_path, 
 def test_the_cache_does_not_change_the_result(config, tmp_path):
     finals = []
     for cache in (True, False):
-        fit(dataclasses.replace(config, out=str(tmp_path / f"{cache}"), cache=cache, epochs=1))
+        fit(config.replace(out=str(tmp_path / f"{cache}"), cache=cache, epochs=1))
         finals.append((tmp_path / f"{cache}" / "results.csv").read_text())
     assert finals[0] == finals[1]
 
 
 def test_workers_do_not_change_the_result(config, tmp_path):
     folders = [
-        fit(dataclasses.replace(config, out=str(tmp_path / f"workers-{workers}"), workers=workers))
+        fit(config.replace(out=str(tmp_path / f"workers-{workers}"), workers=workers))
         for workers in (0, 2)
     ]
     assert_same_run(*folders)
@@ -231,22 +236,21 @@ def test_workers_do_not_change_the_result(config, tmp_path):
 
 def test_the_running_mean_is_saved_and_leaves_training_alone(config):
     """Every step moves the mean a tenth of the way to the generator."""
-    stream = list(batches(open_data(config)[0], config, 0, Processes("cpu")))
+    stream = list(batches(open_pairs(config)[0], config, 0, Processes(config)))
     plain = Trainer(config, len(stream))
     expected = None
     for batch in stream:
-        train_on(plain, batch)
+        plain.train_on(batch)
         now = [weight.detach().clone() for weight in plain.generator.parameters()]
         means = zip(expected or now, now, strict=True)
         expected = [0.9 * mean + 0.1 * new for mean, new in means]
-    averaged = Trainer(dataclasses.replace(config, ema=0.9), len(stream))
+    averaged = Trainer(config.replace(ema=0.9), len(stream))
     for batch in stream:
-        train_on(averaged, batch)
+        averaged.train_on(batch)
     for network in ("generator", "discriminator"):
         both = (getattr(trainer, network).parameters() for trainer in (averaged, plain))
         assert all(torch.equal(a, b) for a, b in zip(*both, strict=True))
-    Path(config.out).mkdir()
-    save_checkpoint(averaged, pairs=6)
+    save(averaged)
     saved, _ = load_generator(Path(config.out) / "generator.safetensors")
     for weight, mean, last in zip(saved.parameters(), expected, now, strict=True):
         assert torch.allclose(weight, mean, atol=1e-3)  # half precision
@@ -254,9 +258,9 @@ def test_the_running_mean_is_saved_and_leaves_training_alone(config):
 
 
 def test_a_run_can_start_from_trained_weights(config, tmp_path):
-    first = fit(dataclasses.replace(config, out=str(tmp_path / "first"))) / "generator.safetensors"
+    first = fit(config.replace(out=str(tmp_path / "first"))) / "generator.safetensors"
     trained, _ = load_generator(first)
-    start = Trainer(dataclasses.replace(config, init=str(first)), total_steps=12).generator
+    start = Trainer(config.replace(init=str(first)), total_steps=12).generator
     fresh = Trainer(config, total_steps=12).generator
     for weights in zip(*(net.parameters() for net in (trained, start, fresh)), strict=True):
         assert torch.equal(weights[0], weights[1])
@@ -265,26 +269,26 @@ def test_a_run_can_start_from_trained_weights(config, tmp_path):
 
 def test_weights_of_another_architecture_are_refused(config):
     with pytest.raises(Pix2PixError, match="earth_sat2map have .* = .*, and this run .*"):
-        fit(dataclasses.replace(config, init="earth_sat2map"))
+        fit(config.replace(init="earth_sat2map"))
     assert not Path(config.out).exists()
 
 
 def test_nothing_may_be_missing_from_a_checkpoint(config):
     """Six steps, a restart that forgets one part, six more: only the whole state will do."""
-    config = dataclasses.replace(config, ema=0.9)
-    train_pairs, _ = open_data(config)
-    stream = list(batches(train_pairs, config, 0, Processes("cpu")))
+    config = config.replace(ema=0.9)
+    train_pairs, _ = open_pairs(config)
+    stream = list(batches(train_pairs, config, 0, Processes(config)))
 
     def run(forget: str | None = None) -> torch.Tensor:
         trainer = Trainer(config, total_steps=len(stream))
         for batch in stream[:6]:
-            train_on(trainer, batch)
-        state = checkpoint_state(trainer)
+            trainer.train_on(batch)
+        state = trainer.state_dict()
         trainer = Trainer(config, total_steps=len(stream))
-        fresh = checkpoint_state(trainer)
-        restore_state(trainer, state if forget is None else state | {forget: fresh[forget]})
+        fresh = trainer.state_dict()
+        trainer.load_state_dict(state if forget is None else state | {forget: fresh[forget]})
         for batch in stream[6:]:
-            train_on(trainer, batch)
+            trainer.train_on(batch)
         both = (*trainer.generator.parameters(), *trainer.best_generator.parameters())
         return torch.cat([weight.detach().flatten() for weight in both])
 
@@ -305,7 +309,7 @@ def test_nothing_may_be_missing_from_a_checkpoint(config):
 @pytest.fixture
 def half_done(config):
     """A run of two epochs that has ended, all saved, after its first."""
-    folder = fit(dataclasses.replace(config, epochs=1))
+    folder = fit(config.replace(epochs=1))
     state = torch.load(folder / "checkpoint.pt", weights_only=True)
     state["config"]["epochs"] = 2
     torch.save(state, folder / "checkpoint.pt")
@@ -326,10 +330,10 @@ def test_spoilt_weights_are_never_saved(config, tmp_path):
     trainer = Trainer(config, total_steps=1)
     with torch.no_grad():
         next(trainer.generator.parameters())[0, 0] = float("inf")
-    tmp_path.joinpath("run").mkdir()
     with pytest.raises(Pix2PixError, match="weights of the generator are no longer finite"):
-        save_checkpoint(trainer, pairs=6)
-    assert not list(tmp_path.joinpath("run").iterdir())
+        save(trainer)
+    kept = {path.name for path in tmp_path.joinpath("run").iterdir()}
+    assert kept == {"config.toml", "results.csv", "samples"}
 
 
 def test_a_full_disk_keeps_the_last_good_checkpoint(config, half_done):
@@ -341,13 +345,13 @@ def test_a_full_disk_keeps_the_last_good_checkpoint(config, half_done):
         "sys.exit(main(sys.argv[1:]))"
     )
     settings = half_done.with_suffix(".toml")
-    settings.write_text(tomli_w.dumps(dataclasses.asdict(config)))
+    settings.write_text(tomli_w.dumps(config.model_dump()))
     command = [sys.executable, "-c", limited, "train", "--config", str(settings), "--resume"]
     process = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert process.returncode == 1, process.stderr
-    assert "could not be written" in process.stderr and "Traceback" not in process.stderr
+    assert "could not be saved" in process.stderr and "Traceback" not in process.stderr
     assert (half_done / "checkpoint.pt").read_bytes() == before
-    assert not list(half_done.glob("*.partial"))
+    assert not list(half_done.glob("*partial*")) + list(half_done.glob(".*"))
 
 
 @pytest.mark.parametrize(
@@ -355,35 +359,61 @@ def test_a_full_disk_keeps_the_last_good_checkpoint(config, half_done):
     [
         ({"data": "nowhere/at/all"}, "nowhere/at/all"),
         ({"batch_size": 7}, "6 training pairs, too few for a batch of 7"),
-        ({"direction": "AtoC"}, "direction is 'AtoB' or 'BtoA'"),
+        ({"direction": "AtoC"}, "direction cannot be 'AtoC': it should be 'AtoB' or 'BtoA'"),
         ({"device": "toaster"}, "'toaster' cannot be used"),
         ({"size": 100, "load_size": 100}, "power of two from 64 up"),
-        ({"load_size": 32}, "load_size 32 is smaller"),
-        ({"zoom": 0.5}, "zoom is 1 .none. or more"),
+        ({"load_size": 65, "size": 128}, "load_size 65 is smaller"),
+        ({"zoom": 0.5}, "zoom cannot be 0.5"),
         ({"gan_mode": "wasserstein"}, "'vanilla', 'lsgan' or 'hinge'"),
-        ({"precision": "fp8"}, "precision is 'auto', 'fp32' or 'bf16', not 'fp8'"),
-        ({"ngf": "wide"}, "ngf is a whole number, not 'wide'"),
-        ({"epochs": True}, "epochs is a whole number, not True"),
-        ({"compile": 1}, "compile is true or false, not 1"),
+        ({"precision": "fp8"}, "precision cannot be 'fp8': it should be 'auto', 'fp32' or 'bf16'"),
+        ({"ngf": "wide"}, "ngf cannot be 'wide': it should be a valid integer"),
+        ({"epochs": True}, "epochs cannot be True: it should be a valid integer"),
+        ({"compile": 1}, "compile cannot be 1: it should be a valid boolean"),
+        ({"rotate": float("nan")}, "rotate cannot be nan: it should be a finite number"),
+        ({"size": 64, "load_size": 64, "n_layers": 5}, "n_layers 5 leaves nothing"),
     ],
 )
 def test_a_setting_that_cannot_be_is_named(config, change, sentence):
     with pytest.raises(Pix2PixError, match=sentence):
-        fit(dataclasses.replace(config, **change))
+        fit(config.replace(**change))
+
+
+NUMBERS = {
+    name: entry
+    for name, entry in TrainConfig.model_fields.items()
+    if entry.annotation in (int, float)
+}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_every_number_has_a_range(name):
+    """In which its default lies, and below which it is refused, by name."""
+    default = NUMBERS[name].default
+    below = {"zoom": 0.5, "size": 32, "load_size": 32}.get(name, -1)
+    for value in (below, type(default)(-(10**9))):
+        with pytest.raises(Pix2PixError, match=f"^{name} cannot be {value}"):
+            TrainConfig(**{name: value})
+    assert getattr(TrainConfig(**{name: default}), name) == default
+
+
+def test_the_command_line_refuses_a_number_in_one_sentence(pix2pix):
+    done = pix2pix("train", "--epochs", "0")
+    assert done.returncode == 1
+    assert done.stderr == "pix2pix: epochs cannot be 0: it should be greater than or equal to 1.\n"
 
 
 def test_a_run_is_never_overwritten_nor_bent(config):
-    fit(dataclasses.replace(config, epochs=1))
+    fit(config.replace(epochs=1))
     with pytest.raises(Pix2PixError, match="holds a run already"):
-        fit(dataclasses.replace(config, epochs=1))
+        fit(config.replace(epochs=1))
     with pytest.raises(Pix2PixError, match="started with ngf = 4, not 8"):
-        fit(dataclasses.replace(config, epochs=1, ngf=8), resume=True)
+        fit(config.replace(epochs=1, ngf=8), resume=True)
 
 
 def test_config_files(config, tmp_path):
     file = tmp_path / "run.toml"
     file.write_text("ngf = 8\nlearning_rat = 0.1\n")
-    with pytest.raises(Pix2PixError, match="unknown setting 'learning_rat'"):
+    with pytest.raises(Pix2PixError, match="run.toml: There is no setting 'learning_rat'"):
         read_config(file)
     file.write_text("ngf = = 8")
     with pytest.raises(Pix2PixError, match="is not TOML"):

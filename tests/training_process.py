@@ -1,6 +1,5 @@
 """`pix2pix train` in a process of its own, for the tests that interrupt, kill and resume it."""
 
-import dataclasses
 import os
 import subprocess
 import sys
@@ -25,7 +24,7 @@ def start(
     The process leads a group of its own, and nothing that is sent to it reaches the tests.
     """
     file = Path(config.out).with_suffix(".toml")
-    file.write_text(tomli_w.dumps(dataclasses.asdict(config)))
+    file.write_text(tomli_w.dumps(config.model_dump()), encoding="utf-8")
     return subprocess.Popen(
         [sys.executable, *launcher, *MODULE, "train", "--config", str(file), *options],
         stdout=subprocess.PIPE,
