@@ -175,5 +175,5 @@ async def ready() -> Readiness:
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}} | errors(500),
 )
 async def prometheus():
-    """Queue depth, batch sizes, times and refusals, for Prometheus."""
+    """Places taken, queue depth, times and refusals, for Prometheus."""
     return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -7,15 +7,11 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 registry = CollectorRegistry()
 ProcessCollector(registry=registry)
 
+places_taken = Gauge(
+    "pix2pix_places_taken", "Requests that are served or wait; more are refused", registry=registry
+)
 queue_depth = Gauge(
     "pix2pix_queue_depth", "Pictures that wait for the network", ["model"], registry=registry
-)
-batch_size = Histogram(
-    "pix2pix_batch_size",
-    "Pictures of one size that were taken from the line in one turn",
-    ["model"],
-    buckets=(1, 2, 3, 4, 6, 8),
-    registry=registry,
 )
 translation_seconds = Histogram(
     "pix2pix_translation_seconds",

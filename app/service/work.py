@@ -23,7 +23,7 @@ class Workshop:
         self.executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pictures")
 
     async def run(self, function: Callable, *arguments: Any) -> Any:
-        return await asyncio.wrap_future(self.executor.submit(function, *arguments))
+        return await asyncio.get_running_loop().run_in_executor(self.executor, function, *arguments)
 
     async def translate(
         self, content: bytes, media_type: str, model: Model, seed: int | None
