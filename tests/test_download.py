@@ -2,65 +2,25 @@
 
 import hashlib
 import io
-import socket
 import tarfile
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
 from PIL import Image
+from servers import FileServer, free_port
 
 from pix2pix_lib import Pix2PixError, data
 from pix2pix_lib.cli import main
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Serves `server.files`, honours Range, hangs up after `server.stop_after` bytes of a body."""
-
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self):
-        server = self.server
-        body = server.files.get(self.path)
-        if body is None:
-            self.send_error(404, "Not Found")
-            return
-        begin, status = 0, 200
-        if (wanted := self.headers.get("Range")) and server.ranges:
-            begin, status = int(wanted.removeprefix("bytes=").rstrip("-")), 206
-        if begin >= len(body):
-            self.send_response(416, "Range Not Satisfiable")
-            self.send_header("Content-Range", f"bytes */{len(body)}")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-            server.log.append((416, begin, 0))
-            return
-        part = body[begin:]
-        self.send_response(status)
-        if status == 206:
-            self.send_header("Content-Range", f"bytes {begin}-{len(body) - 1}/{len(body)}")
-        self.send_header("Content-Length", str(len(part)))
-        self.end_headers()
-        sent = part[: server.stop_after]
-        self.wfile.write(sent)
-        server.log.append((status, begin, len(sent)))
-        self.close_connection = True
-
-    def log_message(self, *_):
-        pass
+from pix2pix_lib.files.download import download
+from pix2pix_lib.files.sets import SETS, DataSet
 
 
 @pytest.fixture
 def server(monkeypatch):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.files, server.log, server.stop_after, server.ranges = {}, [], None, True
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setenv("PIX2PIX_DATA_URL", f"http://127.0.0.1:{server.server_port}/datasets")
-    yield server
-    server.shutdown()
-    server.server_close()
+    with FileServer() as server:
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        monkeypatch.setenv("PIX2PIX_DATA_URL", f"{server.url}/datasets")
+        yield server
 
 
 def picture(seed: int) -> bytes:
@@ -94,7 +54,7 @@ def tiny(tmp_path):
     lines = [f"{hashlib.sha256(content).hexdigest()}  {name}" for name, content in FILES.items()]
     listing = tmp_path / "tiny.sha256"
     listing.write_text("\n".join(lines) + "\n")
-    return data.DataSet("tiny", "noise", counts={"train": 8, "val": 3}, checksums=listing)
+    return DataSet("tiny", "noise", counts={"train": 8, "val": 3}, checksums=listing)
 
 
 def left_over(root) -> set[str]:
@@ -110,7 +70,7 @@ def root(tmp_path):
 
 def test_good_archive(server, tiny, root):
     server.files["/datasets/tiny.tar.gz"] = pack(FILES)
-    folder = data.download(tiny, root)
+    folder = download(tiny, root)
     assert folder == root / "tiny"
     assert left_over(root) == {"tiny"}, "the archive, or something half-written, was left behind"
     assert {path.relative_to(root).as_posix() for path in folder.rglob("*.jpg")} == set(FILES)
@@ -134,18 +94,18 @@ def test_truncated_archive(server, tiny, root):
     whole = pack(FILES)
     server.files["/datasets/tiny.tar.gz"] = whole[: len(whole) // 2]
     with pytest.raises(Pix2PixError, match="not usable") as error:
-        data.download(tiny, root)
+        download(tiny, root)
     assert tiny.url in str(error.value) and str(root / "tiny.tar.gz") in str(error.value)
     assert left_over(root) == {"tiny.tar.gz.broken"}
     server.files["/datasets/tiny.tar.gz"] = whole  # mended: the same call now works, unhindered
-    assert data.download(tiny, root).is_dir()
+    assert download(tiny, root).is_dir()
 
 
 def test_wrong_hash(server, tiny, root):
     changed = FILES | {"tiny/train/3.jpg": picture(999)}
     server.files["/datasets/tiny.tar.gz"] = pack(changed)
     with pytest.raises(Pix2PixError, match="tiny/train/3.jpg in it does not have the SHA-256"):
-        data.download(tiny, root)
+        download(tiny, root)
     assert left_over(root) == {"tiny.tar.gz.broken"}
 
 
@@ -153,21 +113,21 @@ def test_missing_file_and_wrong_count(server, tiny, root, tmp_path):
     fewer = {name: content for name, content in FILES.items() if name != "tiny/val/2.jpg"}
     server.files["/datasets/tiny.tar.gz"] = pack(fewer)
     with pytest.raises(Pix2PixError, match="tiny/val/2.jpg is missing"):
-        data.download(tiny, root)
-    uncounted = data.DataSet("tiny", "noise", counts={"train": 8, "val": 3})  # no checksums
+        download(tiny, root)
+    uncounted = DataSet("tiny", "noise", counts={"train": 8, "val": 3})  # no checksums
     with pytest.raises(Pix2PixError, match="tiny/val in it holds 2 pictures, not 3"):
-        data.download(uncounted, root)
+        download(uncounted, root)
 
 
 def test_not_an_archive(server, tiny, root):
     server.files["/datasets/tiny.tar.gz"] = b"<html>Please log in.</html>" * 50
     with pytest.raises(Pix2PixError, match="cannot be unpacked"):
-        data.download(tiny, root)
+        download(tiny, root)
 
 
 def test_404(server, tiny, root):
     with pytest.raises(Pix2PixError, match="404 Not Found") as error:
-        data.download(tiny, root)
+        download(tiny, root)
     assert tiny.url in str(error.value) and str(root / "tiny.tar.gz") in str(error.value)
     assert left_over(root) == set()
 
@@ -177,12 +137,12 @@ def test_broken_download_is_carried_on(server, tiny, root):
     server.files["/datasets/tiny.tar.gz"] = whole
     server.stop_after = len(whole) // 2
     with pytest.raises(Pix2PixError, match="broke off") as error:
-        data.download(tiny, root)
+        download(tiny, root)
     kept = (root / "tiny.tar.gz.part").stat().st_size
     assert 0 < kept <= len(whole) // 2 and f"{kept:,} bytes" in str(error.value)
     assert left_over(root) == {"tiny.tar.gz.part"}
     server.stop_after = None
-    data.download(tiny, root)
+    download(tiny, root)
     assert server.log[-1] == (206, kept, len(whole) - kept), "only the rest is to be transferred"
     assert left_over(root) == {"tiny"}
 
@@ -192,7 +152,7 @@ def test_server_that_knows_no_ranges(server, tiny, root):
     server.files["/datasets/tiny.tar.gz"] = whole
     server.ranges = False
     (root / "tiny.tar.gz.part").write_bytes(whole[:50_000])
-    data.download(tiny, root)
+    download(tiny, root)
     assert server.log == [(200, 0, len(whole))]
     assert left_over(root) == {"tiny"}
 
@@ -201,7 +161,7 @@ def test_part_that_is_longer_than_the_file(server, tiny, root):
     whole = pack(FILES)
     server.files["/datasets/tiny.tar.gz"] = whole
     (root / "tiny.tar.gz.part").write_bytes(b"x" * (len(whole) + 10))
-    data.download(tiny, root)
+    download(tiny, root)
     assert [status for status, *_ in server.log] == [416, 200]
     assert left_over(root) == {"tiny"}
 
@@ -210,7 +170,7 @@ def test_part_that_is_complete(server, tiny, root):
     whole = pack(FILES)
     server.files["/datasets/tiny.tar.gz"] = whole
     (root / "tiny.tar.gz.part").write_bytes(whole)
-    data.download(tiny, root)
+    download(tiny, root)
     assert sum(sent for *_, sent in server.log) == 0
     assert left_over(root) == {"tiny"}
 
@@ -249,14 +209,12 @@ def test_archive_with_bad_intentions(server, tiny, root, tmp_path, name, extra, 
     server.files["/datasets/tiny.tar.gz"] = pack(FILES | {name: b"evil"}, extra)
     before = {path for path in tmp_path.rglob("*")}
     with pytest.raises(Pix2PixError, match=reason):
-        data.download(tiny, root)
+        download(tiny, root)
     assert {path for path in tmp_path.rglob("*")} - before == {root / "tiny.tar.gz.broken"}
 
 
 def test_no_network_at_all(tiny, root, monkeypatch, capsys):
-    with socket.socket() as free:  # a port on which, once this is closed, nobody listens
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("PIX2PIX_DATA_URL", f"http://127.0.0.1:{port}")
     assert main(["data", "get", "maps", "--root", str(root)]) == 1
@@ -268,14 +226,14 @@ def test_no_network_at_all(tiny, root, monkeypatch, capsys):
     assert left_over(root) == set()
     (root / "tiny.tar.gz.part").write_bytes(b"half of it")  # and nothing that came before is lost
     with pytest.raises(Pix2PixError):
-        data.download(tiny, root)
+        download(tiny, root)
     assert (root / "tiny.tar.gz.part").read_bytes() == b"half of it"
 
 
 def test_archive_put_there_by_hand(server, tiny, root):
     archive = root / "tiny.tar.gz"
     archive.write_bytes(pack(FILES))
-    assert data.download(tiny, root).is_dir()
+    assert download(tiny, root).is_dir()
     assert server.log == [], "the server was asked although the archive was there"
     assert left_over(root) == {"tiny", "tiny.tar.gz"}, "the reader's own file stays"
 
@@ -284,7 +242,7 @@ def test_broken_archive_put_there_by_hand(server, tiny, root):
     whole = pack(FILES)
     (root / "tiny.tar.gz").write_bytes(whole[:-2000])
     with pytest.raises(Pix2PixError, match="tiny.tar.gz is not usable"):
-        data.download(tiny, root)
+        download(tiny, root)
     assert (root / "tiny.tar.gz.broken").read_bytes() == whole[:-2000], "nothing may be lost"
 
 
@@ -295,7 +253,7 @@ def test_root_that_cannot_be_written(tmp_path):
 
 
 def test_the_list_of_checksums_for_maps():
-    entry = data.SETS["maps"]
+    entry = SETS["maps"]
     lines = [line.split() for line in entry.checksums.read_text().splitlines()]
     names = {name for _, name in lines}
     expected = {

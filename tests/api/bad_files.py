@@ -5,7 +5,7 @@ import zlib
 from io import BytesIO
 
 import numpy as np
-from api_server import encoded, noise
+from calls import encoded, noise
 from PIL import Image, ImageCms
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"

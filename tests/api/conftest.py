@@ -1,9 +1,9 @@
 import pytest
-from api_server import running
+from servers import Service
 
 
 @pytest.fixture(scope="session")
-def server():
-    """One server for all tests of a process that need no settings of their own."""
-    with running() as running_server:
-        yield running_server
+def service():
+    """One service for all tests of a process that need no settings of their own."""
+    with Service() as service:
+        yield service

@@ -2,14 +2,14 @@
 
 import json
 import re
-import time
 import zipfile
 from io import BytesIO
 
 import numpy as np
 import pytest
-from api_server import assert_problem, decoded, encoded, noise, running, translate
+from calls import assert_problem, decoded, encoded, noise, translate
 from PIL import Image
+from servers import Service, until
 
 from pix2pix_lib.generator import UNetGenerator, save_generator
 from pix2pix_lib.inference import Translator
@@ -28,32 +28,32 @@ def same(picture, other) -> bool:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (60, 40), (256, 256), (300, 257)])
-def test_the_picture_is_the_library_s_own(server, translator, size):
+def test_the_picture_is_the_library_s_own(service, translator, size):
     picture = noise(*size)
-    translation = decoded(translate(server, encoded(picture)))
+    translation = decoded(translate(service, encoded(picture)))
     assert translation.format == "PNG" and translation.size == size
     assert same(translation, translator.translate(picture))
 
 
-def test_a_form_gives_the_same_as_a_raw_body(server):
+def test_a_form_gives_the_same_as_a_raw_body(service):
     content = encoded(noise())
-    form = server.client.post("/v1/translate", files={"file": ("a.png", content, "image/png")})
-    assert form.content == translate(server, content).content
+    form = service.client.post("/v1/translate", files={"file": ("a.png", content, "image/png")})
+    assert form.content == translate(service, content).content
 
 
-def test_the_other_direction(server):
+def test_the_other_direction(service):
     content = encoded(noise())
-    response = translate(server, content, params={"model": "earth_map2sat"})
+    response = translate(service, content, params={"model": "earth_map2sat"})
     assert same(decoded(response), Translator.load("earth_map2sat").translate(noise()))
-    assert response.content != translate(server, content).content
+    assert response.content != translate(service, content).content
 
 
-def test_a_seed_repeats_a_draw(server):
+def test_a_seed_repeats_a_draw(service):
     content = encoded(noise())
-    draws = [translate(server, content, params={"seed": seed}).content for seed in (1, 1, 2)]
+    draws = [translate(service, content, params={"seed": seed}).content for seed in (1, 1, 2)]
     assert draws[0] == draws[1] != draws[2]
-    calm = translate(server, content).content
-    assert calm == translate(server, content).content and calm not in draws
+    calm = translate(service, content).content
+    assert calm == translate(service, content).content and calm not in draws
 
 
 @pytest.mark.parametrize(
@@ -70,26 +70,26 @@ def test_a_seed_repeats_a_draw(server):
         ("image/png;q=0, image/*", "JPEG"),
     ],
 )
-def test_accept_picks_the_format(server, accept, expected):
-    request = server.client.build_request(
+def test_accept_picks_the_format(service, accept, expected):
+    request = service.client.build_request(
         "POST", "/v1/translate", content=encoded(noise()), headers={"Content-Type": "image/png"}
     )
     del request.headers["accept"]
     if accept is not None:
         request.headers["accept"] = accept
-    response = server.client.send(request)
+    response = service.client.send(request)
     assert decoded(response).format == expected
     assert response.headers["content-type"] == f"image/{expected.lower()}"
 
 
-def test_no_format_that_we_have(server):
+def test_no_format_that_we_have(service):
     headers = {"Accept": "image/gif, text/html"}
-    assert_problem(translate(server, encoded(noise()), headers=headers), 406)
+    assert_problem(translate(service, encoded(noise()), headers=headers), 406)
 
 
-def test_webp_has_an_end(server):
+def test_webp_has_an_end(service):
     response = translate(
-        server, encoded(Image.new("L", (1, 16_400))), headers={"Accept": "image/webp"}
+        service, encoded(Image.new("L", (1, 16_400))), headers={"Accept": "image/webp"}
     )
     assert "accept image/png" in assert_problem(response, 406)["detail"]
 
@@ -97,7 +97,7 @@ def test_webp_has_an_end(server):
 # Batches
 
 
-def test_a_batch_says_per_file_what_happened(server):
+def test_a_batch_says_per_file_what_happened(service):
     good = [encoded(noise(seed=1)), encoded(noise(30, 70, seed=2), "JPEG")]
     files = [
         ("files", ("../../etc/passwd", good[0])),
@@ -105,7 +105,7 @@ def test_a_batch_says_per_file_what_happened(server):
         ("files", ("note.txt", b"hello")),
         ("files", ("straße.jpg", good[1])),
     ]
-    response = server.client.post("/v1/translate/batch", files=files)
+    response = service.client.post("/v1/translate/batch", files=files)
     assert response.status_code == 200, response.text
     assert response.headers["content-type"] == "application/zip"
     with zipfile.ZipFile(BytesIO(response.content)) as archive:
@@ -119,26 +119,26 @@ def test_a_batch_says_per_file_what_happened(server):
     assert entries[3]["output"] == "04.png"
     assert (entries[3]["width"], entries[3]["height"]) == (30, 70)
     assert entries[2]["problem"]["status"] == 415 and entries[2]["problem"]["detail"]
-    assert first == translate(server, good[0]).content
+    assert first == translate(service, good[0]).content
 
 
-def test_a_batch_has_an_end(server):
+def test_a_batch_has_an_end(service):
     def send(count):
         files = [("files", (f"{number}.png", encoded(noise(8, 8)))) for number in range(count)]
-        return server.client.post("/v1/translate/batch", files=files)
+        return service.client.post("/v1/translate/batch", files=files)
 
     assert send(20).status_code == 200
     assert "20" in assert_problem(send(21), 422)["detail"]
-    assert_problem(server.client.post("/v1/translate/batch", files={"file": b"x"}), 422)
+    assert_problem(service.client.post("/v1/translate/batch", files={"file": b"x"}), 422)
 
 
 # What is there
 
 
-def test_models(server):
-    models = server.client.get("/v1/models").json()
+def test_models(service):
+    models = service.client.get("/v1/models").json()
     assert [model["id"] for model in models] == ["earth_map2sat", "earth_sat2map"]
-    one = server.client.get("/v1/models/earth_sat2map").json()
+    one = service.client.get("/v1/models/earth_sat2map").json()
     assert one == models[1]
     assert one["direction"] == "AtoB" and one["size"] == 256 and one["parameters"] > 7_000_000
     assert re.fullmatch("[0-9a-f]{64}", one["sha256"]) and one["licence"] == "MIT"
@@ -148,37 +148,37 @@ def test_models(server):
 @pytest.mark.parametrize(
     "identifier", ["mars", "..%2f..%2fetc%2fpasswd", "%2e%2e", "a.safetensors"]
 )
-def test_models_have_ids_and_no_paths(server, identifier):
-    assert_problem(server.client.get(f"/v1/models/{identifier}"), 404)
+def test_models_have_ids_and_no_paths(service, identifier):
+    assert_problem(service.client.get(f"/v1/models/{identifier}"), 404)
     url = f"/v1/translate?model={identifier}"
-    response = server.client.post(
+    response = service.client.post(
         url, content=encoded(noise()), headers={"Content-Type": "image/png"}
     )
     assert_problem(response, 404)
 
 
-def test_alive_and_ready(server):
-    assert server.client.get("/health").json() == {"status": "alive"}
-    assert server.client.get("/ready").json()["status"] == "ready"
+def test_alive_and_ready(service):
+    assert service.client.get("/health").json() == {"status": "alive"}
+    assert service.client.get("/ready").json()["status"] == "ready"
 
 
-def test_problems_of_the_framework_are_problem_documents(server):
-    assert_problem(server.client.get("/nowhere"), 404)
-    assert_problem(server.client.get("/health/"), 404)
-    response = server.client.get("/v1/translate")
+def test_problems_of_the_framework_are_problem_documents(service):
+    assert_problem(service.client.get("/nowhere"), 404)
+    assert_problem(service.client.get("/health/"), 404)
+    response = service.client.get("/v1/translate")
     assert_problem(response, 405)
     assert response.headers["allow"] == "POST"
     for seed in ("-1", "x", str(2**63), "1.5", ""):
-        response = translate(server, encoded(noise()), params={"seed": seed})
+        response = translate(service, encoded(noise()), params={"seed": seed})
         assert "seed" in assert_problem(response, 422)["detail"]
     twice = [("seed", "1"), ("seed", "2")]
     assert (
-        "twice" in assert_problem(translate(server, encoded(noise()), params=twice), 422)["detail"]
+        "twice" in assert_problem(translate(service, encoded(noise()), params=twice), 422)["detail"]
     )
 
 
-def test_the_documentation_asks_no_other_host(server):
-    document = server.client.get("/openapi.json").json()
+def test_the_documentation_asks_no_other_host(service):
+    document = service.client.get("/openapi.json").json()
     operations = [operation for path in document["paths"].values() for operation in path.values()]
     ids = [operation["operationId"] for operation in operations]
     assert len(set(ids)) == len(ids) == 7 and "pictures-translate" in ids
@@ -189,32 +189,31 @@ def test_the_documentation_asks_no_other_host(server):
                 assert list(response["content"]) == ["application/problem+json"]
                 assert response["content"]["application/problem+json"]["example"]["detail"]
     for page in ("/docs", "/redoc"):
-        text = server.client.get(page).text
+        text = service.client.get(page).text
         links = re.findall(r"""(?:src|href)=["']([^"']+)""", text)
         assert links and not [link for link in links if "//" in link]
         for link in links:
-            assert server.client.get(link).status_code == 200
-    assert '"validatorUrl": null' in server.client.get("/docs").text
+            assert service.client.get(link).status_code == 200
+    assert '"validatorUrl": null' in service.client.get("/docs").text
 
 
 # What is known about a request
 
 
-def test_a_request_keeps_its_id(server):
-    response = server.client.get("/health", headers={"X-Request-ID": "mine-1.2_3"})
+def test_a_request_keeps_its_id(service):
+    response = service.client.get("/health", headers={"X-Request-ID": "mine-1.2_3"})
     assert response.headers["x-request-id"] == "mine-1.2_3"
-    strange = server.client.get("/health", headers={"X-Request-ID": 'a"b {}' * 30})
+    strange = service.client.get("/health", headers={"X-Request-ID": 'a"b {}' * 30})
     assert re.fullmatch("[0-9a-f]{32}", strange.headers["x-request-id"])
 
 
-def test_the_log_is_json_and_holds_no_picture_and_no_name(server):
+def test_the_log_is_json_and_holds_no_picture_and_no_name(service):
     content = encoded(noise())
     files = {"file": ("secret-holiday.png", content)}
     headers = {"X-Request-ID": "look-for-me"}
-    server.client.post("/v1/translate", files=files, headers=headers)
-    deadline = time.monotonic() + 20  # the line is written after the answer has gone out
-    while "look-for-me" not in (text := server.log_text()) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    service.client.post("/v1/translate", files=files, headers=headers)
+    until(lambda: "look-for-me" in service.log_text())  # written after the answer has gone out
+    text = service.log_text()
     assert "secret-holiday" not in text and "IHDR" not in text
     lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
     (line,) = [line for line in lines if line.get("request_id") == "look-for-me"]
@@ -223,17 +222,16 @@ def test_the_log_is_json_and_holds_no_picture_and_no_name(server):
     assert len(max(text.splitlines(), key=len)) < 2000
 
 
-def test_metrics(server):
+def test_metrics(service):
     labels = {"model": "earth_map2sat"}
-    before = server.metric("pix2pix_translation_seconds_count", **labels)
-    translate(server, encoded(noise()), params=labels)
-    translate(server, b"", params=labels)
-    assert server.metric("pix2pix_translation_seconds_count", **labels) == before + 1
-    assert server.metric("pix2pix_batch_size_count", **labels) == before + 1
-    assert server.metric("pix2pix_refusals_total", reason="422", **labels) >= 1
-    assert server.metric("pix2pix_request_seconds_count", route="/v1/translate", **labels) >= 2
-    assert server.metric("pix2pix_queue_depth") == 0
-    assert server.metric("process_resident_memory_bytes") > 1e8
+    before = service.metric("pix2pix_translation_seconds_count", **labels)
+    translate(service, encoded(noise()), params=labels)
+    translate(service, b"", params=labels)
+    assert service.metric("pix2pix_translation_seconds_count", **labels) == before + 1
+    assert service.metric("pix2pix_refusals_total", reason="422", **labels) >= 1
+    assert service.metric("pix2pix_request_seconds_count", route="/v1/translate", **labels) >= 2
+    assert service.metric("pix2pix_places_taken") == service.metric("pix2pix_queue_depth") == 0
+    assert service.metric("process_resident_memory_bytes") > 1e8
 
 
 # Settings
@@ -241,15 +239,17 @@ def test_metrics(server):
 
 def test_models_of_one_s_own(tmp_path):
     save_generator(UNetGenerator(ngf=4, size=64), tmp_path / "tiny-1.safetensors", {})
-    with running(models_dir=tmp_path, max_bytes=2000, max_megapixels=0.1, max_files=1) as server:
-        model = server.client.get("/v1/models/tiny-1").json()
+    with Service(models_dir=tmp_path, max_bytes=2000, max_megapixels=0.1, max_files=1) as service:
+        model = service.client.get("/v1/models/tiny-1").json()
         assert model["size"] == 64 and model["metrics"] == {} and model["licence"] is None
-        response = translate(server, encoded(Image.new("L", (70, 30))), params={"model": "tiny-1"})
+        response = translate(service, encoded(Image.new("L", (70, 30))), params={"model": "tiny-1"})
         assert decoded(response).size == (70, 30)
         assert (
             "0.1 megapixels"
-            in assert_problem(translate(server, encoded(Image.new("L", (400, 300)))), 413)["detail"]
+            in assert_problem(translate(service, encoded(Image.new("L", (400, 300)))), 413)[
+                "detail"
+            ]
         )
-        assert_problem(translate(server, bytes(2001)), 413)
+        assert_problem(translate(service, bytes(2001)), 413)
         files = [("files", b"a"), ("files", b"b")]
-        assert_problem(server.client.post("/v1/translate/batch", files=files), 422)
+        assert_problem(service.client.post("/v1/translate/batch", files=files), 422)

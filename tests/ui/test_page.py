@@ -1,13 +1,8 @@
 """The page in a real browser, against the real service: what a person does, and what they see."""
 
 import base64
-import os
 import re
-import signal
 import socket
-import subprocess
-import sys
-import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,80 +11,37 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
-import numpy as np
 import pytest
 from browser import open_browser
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
-from ports import free_port
+from servers import REPOSITORY, Program, Service, until
 
-REPOSITORY = Path(__file__).parents[2]
 SAMPLES = REPOSITORY / "data" / "samples"
 MAPS = REPOSITORY / "app" / "page" / "maps"
 QUEUE_SIZE = 6
-WAIT = 30_000  # milliseconds: two cores may be busy with other tests
+WAIT = 60_000  # milliseconds: two cores may be busy with other things
 
 expect.set_options(timeout=WAIT)
 
 
-class Server:
-    """A process that serves on a port of its own, and can be stopped and started again."""
-
-    def __init__(self, module: str, *arguments: str, ready: str, **environment: str):
-        self.port = free_port()
-        self.address = f"http://127.0.0.1:{self.port}"
-        self.command = [sys.executable, "-m", module, *arguments, f"{self.port}"]
-        self.ready, self.environment = self.address + ready, os.environ | environment
-
-    def start(self) -> None:
-        self.process = subprocess.Popen(
-            self.command,
-            cwd=REPOSITORY / "app",
-            env=self.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        deadline = time.monotonic() + 60
-        while not self.answers():
-            assert self.process.poll() is None, f"{self.command} has ended."
-            assert time.monotonic() < deadline, f"Nothing answers at {self.ready}."
-            time.sleep(0.2)
-
-    def answers(self) -> bool:
-        try:
-            return httpx.get(self.ready).is_success
-        except httpx.TransportError:
-            return False
-
-    def stop(self) -> None:
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(timeout=30)
-
-
 @pytest.fixture(scope="module")
-def service() -> Iterator[Server]:
+def service() -> Iterator[Service]:
     """The API, with a line that is short enough for a test to fill."""
-    service = Server(
-        "uvicorn", "api_main:app", "--port", ready="/ready", PIX2PIX_QUEUE_SIZE=str(QUEUE_SIZE)
-    )
-    service.start()
-    yield service
-    service.stop()
+    with Service(queue_size=QUEUE_SIZE) as service:
+        yield service
 
 
 @pytest.fixture(scope="module")
 def site(service) -> Iterator[str]:
     """The address of the page."""
-    options = ["--server.headless=true", "--server.address=127.0.0.1", "--server.port"]
-    page = Server(
-        "streamlit",
-        *["run", "streamlit_deploy.py", *options],
+    options = ["--server.headless=true", "--server.address=127.0.0.1", "--server.port={port}"]
+    with Program(
+        *["-m", "streamlit", "run", "streamlit_deploy.py", *options],
         ready="/_stcore/health",
-        PIX2PIX_API_URL=service.address,
-    )
-    page.start()
-    yield page.address
-    page.stop()
+        PIX2PIX_API_URL=service.url,
+    ) as page:
+        yield page.url
 
 
 @pytest.fixture(scope="module")
@@ -144,14 +96,10 @@ def sideways(page: Page) -> int:
     )
 
 
-def translation(service: Server, file: Path, model: str = "earth_sat2map", **query) -> bytes:
+def translation(service: Service, file: Path, model: str = "earth_sat2map", **query) -> bytes:
     """What the service itself makes of a file."""
-    answer = httpx.post(
-        f"{service.address}/v1/translate",
-        params={"model": model, **query},
-        files={"file": (file.name, file.read_bytes())},
-        timeout=60,
-    )
+    query, files = {"model": model, **query}, {"file": (file.name, file.read_bytes())}
+    answer = service.client.post("/v1/translate", params=query, files=files)
     assert answer.status_code == 200, answer.text
     return answer.content
 
@@ -230,7 +178,7 @@ def test_a_sample_both_ways_and_what_is_known_of_the_models(page, site, service)
     expect_translation(page, expected)
     expect(page.get_by_role("button", name="Japan").first).to_have_attribute("aria-pressed", "true")
 
-    card = httpx.get(f"{service.address}/v1/models/earth_map2sat").json()
+    card = service.client.get("/v1/models/earth_map2sat").json()
     page.get_by_text("About this model").click()
     expect(page.get_by_text(f"{card['parameters']:,}")).to_be_visible()
     checksum = page.get_by_text(card["sha256"])
@@ -244,15 +192,11 @@ def test_side_by_side(page, site, service):
     option(page, "Side by side").click()
     pictures = page.get_by_test_id("stImage").locator("img")
     expect(pictures).to_have_count(2)
-    shown = [np.asarray(fetch_picture(image.get_attribute("src"))) for image in pictures.all()]
-    assert (
-        shown[1] == np.asarray(open_picture(translation(service, SAMPLES / "adriatic.jpg")))
-    ).all()
-    assert shown[0].shape == shown[1].shape
-
-
-def fetch_picture(address: str) -> Image.Image:
-    return open_picture(httpx.get(address).content)
+    source, shown = (
+        open_picture(httpx.get(image.get_attribute("src")).content) for image in pictures.all()
+    )
+    assert shown == open_picture(translation(service, SAMPLES / "adriatic.jpg"))
+    assert source.size == shown.size
 
 
 def open_picture(content: bytes) -> Image.Image:
@@ -399,7 +343,7 @@ def test_a_busy_service_is_said_kindly_and_asked_again(page, site, service):
 
 
 @contextmanager
-def occupied(service: Server) -> Iterator[None]:
+def occupied(service: Service) -> Iterator[None]:
     """All places of the service are taken by others, who then leave without their pictures."""
     file = BytesIO()
     Image.new("RGB", (2000, 2000)).save(file, "PNG")
@@ -410,17 +354,8 @@ def occupied(service: Server) -> Iterator[None]:
         for _ in range(QUEUE_SIZE):
             connection = socket.create_connection(("127.0.0.1", service.port))
             others.enter_context(connection).sendall(request)
-        deadline = time.monotonic() + 20
-        while waiting(service) < QUEUE_SIZE - 1:  # the first is in the network
-            assert time.monotonic() < deadline, "The line does not fill."
-            time.sleep(0.05)
+        until(lambda: service.metric("pix2pix_places_taken") == QUEUE_SIZE)
         yield
-
-
-def waiting(service: Server) -> float:
-    """How many pictures wait for the network."""
-    metrics = httpx.get(f"{service.address}/metrics").text
-    return sum(map(float, re.findall(r"^pix2pix_queue_depth\{.*\} (.*)$", metrics, re.MULTILINE)))
 
 
 def test_the_service_stops_and_comes_back(page, context, site, service):
@@ -440,6 +375,7 @@ def test_the_service_stops_and_comes_back(page, context, site, service):
     late.goto(site)
     expect(late.get_by_role("alert")).to_contain_text("cannot be reached")
     service.start()
+    service.wait()
     page.get_by_role("button", name="Try again").click()
     expect_translation(page, translation(service, SAMPLES / "japan.jpg"))
     expect(page.get_by_role("alert")).to_have_count(0)
