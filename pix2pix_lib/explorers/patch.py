@@ -16,7 +16,6 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from .. import Pix2PixError
 from ..data import denormalise
 from ..receptive_field import ReceptiveField, check_unit, theoretical
 from .frame import Explorer, encode
@@ -36,10 +35,7 @@ def draw_patch(
     `logits` are those of `logit_maps`, `field` is what the discriminator's units see, `unit` the
     (row, column) of one of them.
     """
-    window = field.window(unit := check_unit(unit, field.grid))
-    if not np.isfinite(window).all():
-        raise Pix2PixError("Each unit sees all of the picture: there is no window to draw.")
-    top, left, bottom, right = map(int, window)
+    top, left, bottom, right = field.window(unit := check_unit(unit, field.grid))
     figure = Figure(figsize=(9, 6.3), dpi=75)
     for column, (name, picture) in enumerate(triple.items()):
         axis = figure.add_axes((0.01 + 0.33 * column, 0.51, 0.32, 0.45))
@@ -50,7 +46,7 @@ def draw_patch(
         axis.set_axis_off()
         if name in logits:
             below = figure.add_axes((0.01 + 0.33 * column, 0.01, 0.32, 0.45))
-            below.imshow(logits[name], cmap="RdBu", vmin=-4, vmax=4)
+            below.imshow(np.asarray(logits[name]), cmap="RdBu", vmin=-4, vmax=4)
             below.add_patch(Rectangle((unit[1] - 0.5, unit[0] - 0.5), 1, 1, fill=False, lw=2))
             below.set_title(f"verdicts on the {name} target", fontsize=10)
             below.set_axis_off()
