@@ -1,5 +1,6 @@
 """Servers for the tests: real programs on free ports of this machine, and one in a thread."""
 
+import math
 import os
 import signal
 import socket
@@ -10,10 +11,12 @@ import threading
 import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from pathlib import Path
 
 import httpx
 import psutil
+from PIL import Image
 
 REPOSITORY = Path(__file__).parents[1]
 PATIENCE = 120  # seconds: the machine may be busy with other things
@@ -129,6 +132,21 @@ class Service(Program):
             if fits and all(f'{key}="{value}"' in line for key, value in labels.items()):
                 total += float(line.rsplit(" ", 1)[1])
         return total
+
+    def slow_picture(self, seconds: float) -> bytes:
+        """A file that keeps the network busy for about so long, here and now."""
+
+        def gradient(tiles: int) -> bytes:
+            """So many tiles along each side; they overlap by half."""
+            file, side = BytesIO(), 128 + 128 * tiles
+            Image.linear_gradient("L").resize((side, side)).save(file, "PNG")
+            return file.getvalue()
+
+        before = self.metric("pix2pix_translation_seconds_sum")
+        self.client.post("/v1/translate", files={"file": gradient(2)}).raise_for_status()
+        seconds_per_tile = (self.metric("pix2pix_translation_seconds_sum") - before) / 2**2
+        # 30 × 30 tiles are nearly the 16 megapixels that the service takes
+        return gradient(min(30, math.ceil(math.sqrt(seconds / seconds_per_tile))))
 
 
 class FileServer(ThreadingHTTPServer):

@@ -1,7 +1,6 @@
 """Many at once, too many, gone again, and the end."""
 
 import contextlib
-import math
 import signal
 import socket
 import threading
@@ -9,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from calls import assert_problem, decoded, encoded, noise, translate
-from PIL import Image
 from servers import Service, until
 
 
@@ -28,19 +26,10 @@ def until_places_taken(service: Service, count: int) -> None:
     until(lambda: service.metric("pix2pix_places_taken") == count)
 
 
-def slow_picture(service: Service, seconds: float) -> bytes:
-    """As many tiles as take the network about so long, here and now."""
-    before = service.metric("pix2pix_translation_seconds_sum")
-    translate(service, encoded(noise(640, 640)))  # of 4×4 tiles, which overlap by half
-    seconds_per_tile = (service.metric("pix2pix_translation_seconds_sum") - before) / 16
-    side = min(3900, 128 + 128 * math.ceil(math.sqrt(seconds / seconds_per_tile)))
-    return encoded(Image.linear_gradient("L").resize((side, side)))
-
-
 @contextlib.contextmanager
 def kept_busy(service: Service, seconds: float, *pictures: bytes):
     """While a slow picture is in the network and these wait; gives the responses' futures."""
-    slow = slow_picture(service, seconds)
+    slow = service.slow_picture(seconds)
     with ThreadPoolExecutor(1 + len(pictures)) as pool:
         futures = [pool.submit(translate, service, slow)]
         until_places_taken(service, 1)
@@ -98,10 +87,10 @@ def test_who_has_left_costs_nothing(small):
 
 
 def test_who_waits_too_long_is_told_and_costs_nothing():
-    with Service(timeout_seconds=2) as service, kept_busy(service, 8) as (slow,):
+    with Service(timeout_seconds=3) as service, kept_busy(service, 12) as (slow,):
         before = translated(service)
         for response in (translate(service, encoded(noise())), slow.result()):
-            assert "took more than 2 s" in assert_problem(response, 503)["detail"]
+            assert "took more than 3 s" in assert_problem(response, 503)["detail"]
         assert translated(service) == before  # nobody waited for the slow one to end
         until(lambda: translated(service) == before + 1)
         assert decoded(translate(service, encoded(noise())))

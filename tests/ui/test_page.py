@@ -345,11 +345,9 @@ def test_a_busy_service_is_said_kindly_and_asked_again(page, site, service):
 @contextmanager
 def occupied(service: Service) -> Iterator[None]:
     """All places of the service are taken by others, who then leave without their pictures."""
-    file = BytesIO()
-    Image.new("RGB", (2000, 2000)).save(file, "PNG")
-    length = len(file.getvalue())
-    head = f"POST /v1/translate HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n"
-    request = head.encode() + b"Content-Type: image/png\r\n\r\n" + file.getvalue()
+    content = service.slow_picture(5)
+    head = f"POST /v1/translate HTTP/1.1\r\nHost: x\r\nContent-Length: {len(content)}\r\n"
+    request = head.encode() + b"Content-Type: image/png\r\n\r\n" + content
     with ExitStack() as others:
         for _ in range(QUEUE_SIZE):
             connection = socket.create_connection(("127.0.0.1", service.port))
