@@ -6,7 +6,9 @@ from io import BytesIO
 from pathlib import Path
 
 import streamlit as st
-from PIL import Image, ImageOps
+from PIL import Image
+
+from pix2pix_lib.files.pictures import to_rgb
 
 FOLDER = Path(__file__).with_name("components")
 FORMATS = ("PNG", "JPEG", "WEBP")
@@ -66,7 +68,7 @@ def smaller(content: bytes, size: tuple[int, int]) -> bytes:
     """An upright copy that fits into `size`, a JPEG."""
     file = BytesIO()
     with Image.open(BytesIO(content), formats=FORMATS) as picture:
-        copy = ImageOps.exif_transpose(picture).convert("RGB")
+        copy = to_rgb(picture)
     copy.thumbnail(size)
     copy.save(file, "JPEG", quality=90)
     return file.getvalue()
