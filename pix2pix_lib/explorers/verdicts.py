@@ -189,10 +189,11 @@ def explore_logits(
 
     patches = {n: patch_geometry(n)[0] for n in sorted(discriminators)}
     depths = [(f"{n}: patches of {patch}×{patch}", n) for n, patch in patches.items()]
+    first = 3 if 3 in patches else max(patches)
     return Explorer(
         draw,
         number=ipywidgets.IntSlider(number, 1, len(pairs), description="pair"),
-        n_layers=ipywidgets.SelectionSlider(options=depths, value=3, description="n_layers"),
+        n_layers=ipywidgets.SelectionSlider(options=depths, value=first, description="n_layers"),
         size=ipywidgets.IntSlider(side, 2, 2 * side, description="size"),
         fit=ipywidgets.ToggleButtons(options=["cut", "resize"]),
         shift=ipywidgets.IntSlider(0, 0, 32, description="shift"),
