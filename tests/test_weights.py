@@ -1,25 +1,125 @@
-"""The weights that come with the library keep what their cards say."""
+"""Networks on disk: what a file holds, what is refused, and what the bundled weights claim."""
 
 import json
 import shutil
+import stat
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
+from pix2pix_lib import Pix2PixError
 from pix2pix_lib.evaluation import evaluate
-from pix2pix_lib.generator import bundled_weights, load_generator
+from pix2pix_lib.files.weights import bundled_weights, read_weights, weights_for, write_weights
+from pix2pix_lib.generator import UNetGenerator, load_generator, save_generator
 
 RESULTS = Path(__file__).parents[1] / "results"
 SHARPNESS_AND_COLOURS = ("gradient_energy", "histogram_l", "histogram_a", "histogram_b")
 
 
+@pytest.fixture(scope="module")
+def small() -> UNetGenerator:
+    torch.manual_seed(0)
+    return UNetGenerator(ngf=4, size=64)
+
+
+# files
+
+
+def test_a_file_is_half_precision_with_its_header_and_nothing_beside_it(tmp_path):
+    path, ordinary = tmp_path / "n.safetensors", tmp_path / "ordinary"
+    weights = {"real": torch.tensor([0.1, 2.0]), "whole": torch.tensor(70_001)}
+    write_weights(path, weights, {"size": 64}, {"note": "ä"})
+    with safe_open(path, framework="pt") as file:
+        assert file.get_tensor("real").dtype == torch.float16
+        assert file.get_tensor("whole") == 70_001  # counts are not rounded
+    assert read_weights(path)[1:] == ({"size": 64}, {"note": "ä"})
+    assert list(tmp_path.iterdir()) == [path]
+    ordinary.touch()
+    assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(ordinary.stat().st_mode)
+
+
+def test_a_failed_write_leaves_what_was_there_and_no_debris(tmp_path):
+    path = tmp_path / "n.safetensors"
+    path.mkdir()  # nothing can be moved onto a folder
+    (path / "precious").touch()
+    with pytest.raises(Pix2PixError, match="cannot be written"):
+        write_weights(path, {}, {}, {})
+    assert list(tmp_path.rglob("*")) == [path, path / "precious"]
+
+
+def refusal(path: Path) -> str:
+    """What `load_generator` says to a file that is none of ours: one line, with its path."""
+    with pytest.raises(Pix2PixError, match="is no generator of this library") as error:
+        load_generator(path)
+    assert str(path) in str(error.value) and "\n" not in str(error.value)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"no weights at all", b"\x08" + bytes(7) + b"{broken}"])
+def test_a_broken_file_is_named(tmp_path, content):
+    (tmp_path / "broken.safetensors").write_bytes(content)
+    refusal(tmp_path / "broken.safetensors")
+
+
+def test_a_truncated_file_is_named(tmp_path, small):
+    path = tmp_path / "n.safetensors"
+    save_generator(small, path, {})
+    path.write_bytes(path.read_bytes()[:-100])
+    refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        (None, "config"),
+        ({"config": '{"ngf": 4, "size": 64}'}, "card"),
+        ({"config": "{not json", "card": "{}"}, "Expecting"),
+        ({"config": "[]", "card": "{}"}, "mapping"),
+        ({"config": '{"ngf": 4, "wings": 2}', "card": "{}"}, "wings"),
+        ({"config": '{"ngf": 4, "size": 63}', "card": "{}"}, "size"),
+        ({"config": '{"ngf": 4, "size": 64}', "card": "{}"}, "state_dict"),
+    ],
+)
+def test_foreign_files_are_refused_with_the_reason(tmp_path, header, reason):
+    path = tmp_path / "foreign.safetensors"
+    save_file({"weight": torch.zeros(2)}, path, metadata=header)
+    assert reason in refusal(path)
+
+
+def test_an_unknown_name_is_told_the_bundled_ones():
+    with pytest.raises(Pix2PixError, match="no_such_weights") as error:
+        load_generator("no_such_weights")
+    assert bundled_weights() and all(name in str(error.value) for name in bundled_weights())
+
+
+def test_weights_to_start_from_are_of_the_same_architecture(tmp_path, small):
+    path = tmp_path / "n.safetensors"
+    save_generator(small, path, {})
+    small.load_state_dict(weights_for(small.config, path))
+    with pytest.raises(Pix2PixError, match="have ngf = 4, and this run 8"):
+        weights_for(small.config | {"ngf": 8}, path)
+    write_weights(path, {}, {}, {})  # a file of ours that does not know the setting
+    with pytest.raises(Pix2PixError, match="have in_channels = None, and this run 3"):
+        weights_for(small.config, path)
+
+
+# what the bundled weights claim
+
+
 @pytest.mark.parametrize("name", bundled_weights())
 def test_are_small_and_carry_the_scorecard_that_is_in_results(name):
     assert bundled_weights()[name].stat().st_size < 16_000_000
-    _, card = load_generator(name)
+    generator, card = load_generator(name)
     assert card["metrics"] == json.loads((RESULTS / f"{name}_val.json").read_text())
     for fact in ("data", "direction", "split", "epochs", "config", "date", "device", "licence"):
         assert card[fact], fact
+    assert card["direction"] == ("AtoB" if name == "earth_sat2map" else "BtoA")
+    with torch.no_grad():
+        blue, brown = (generator(torch.full((1, 3, 256, 256), level)) for level in (-0.9, 0.2))
+    assert (blue - brown).abs().mean() > 0.01  # it looks at what it translates
 
 
 def test_satellite_to_map_is_ahead_of_the_look_up_table_everywhere():

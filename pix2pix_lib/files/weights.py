@@ -21,14 +21,13 @@ def bundled_weights() -> dict[str, Path]:
 def find_weights(name_or_path: str | Path) -> Path:
     """The file of bundled weights by name, or any other file by its path."""
     bundled = bundled_weights()
-    if str(name_or_path) in bundled:
-        return bundled[str(name_or_path)]
-    if not Path(name_or_path).is_file():
+    path = bundled.get(str(name_or_path), Path(name_or_path))
+    if not path.is_file():
         names = ", ".join(bundled) or "none"
         raise Pix2PixError(
             f"There are no weights {str(name_or_path)!r}: give a file, or a bundled name ({names})."
         )
-    return Path(name_or_path)
+    return path
 
 
 def write_weights(
@@ -36,7 +35,8 @@ def write_weights(
 ) -> None:
     """Write named tensors in half precision; `config` and `card` go into the header, as JSON.
 
-    Written beside and then moved, so that a broken write leaves the old file whole.
+    Integers, such as counts of batches, stay exact. A failed write leaves an old file whole, and
+    raises `Pix2PixError`.
     """
     halves = {
         name: (tensor.half() if tensor.is_floating_point() else tensor).cpu().contiguous()
@@ -74,9 +74,10 @@ def weights_for(config: dict, name_or_path: str | Path) -> dict[str, torch.Tenso
     """Trained weights to start from; a file of another architecture raises `Pix2PixError`."""
     weights, trained, _ = read_weights(name_or_path)
     for name, value in config.items():
-        if trained[name] != value:
+        theirs = trained.get(name)
+        if theirs != value:
             raise Pix2PixError(
-                f"The weights {name_or_path} have {name} = {trained[name]!r}, and this run "
-                f"{value!r}: give both the same."
+                f"The weights {name_or_path} have {name} = {theirs!r}, and this run {value!r}: "
+                "give both the same."
             )
     return weights

@@ -1,4 +1,4 @@
-"""Where a network runs, and in which arithmetic."""
+"""Where a network runs, in which arithmetic, and with which random numbers."""
 
 import platform
 
@@ -8,7 +8,10 @@ from .. import Pix2PixError
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """The device named, or for "auto" a CUDA GPU, else Apple's, else the processor."""
+    """The device named, or for "auto" a CUDA GPU, else Apple's, else the processor.
+
+    One that PyTorch does not know, or cannot use on this machine, raises `Pix2PixError`.
+    """
     if name == "auto":
         if torch.cuda.is_available():
             name = "cuda"
@@ -37,7 +40,7 @@ def choose_precision(wanted: str, device: torch.device) -> str:
 
 
 def fast_precision(device: torch.device) -> str:
-    """What `precision` "auto" stands for: "bf16" where the hardware multiplies in it, else "fp32"."""
+    """What "auto" stands for: "bf16" where the hardware multiplies in it, else "fp32"."""
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     if device.type == "cpu":
