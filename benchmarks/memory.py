@@ -15,7 +15,7 @@ from tqdm import tqdm
 from train_step import peak_memory, random_batch
 
 from pix2pix_lib.runtime.device import device_name, pick_device
-from pix2pix_lib.training import TrainConfig, Trainer
+from pix2pix_lib.training import TrainConfig, Trainer, train_on
 
 RESULTS = Path(__file__).parents[1] / "results" / "memory.json"
 PAPER = {
@@ -43,7 +43,7 @@ def peak(settings: dict, pipe) -> None:
     trainer = Trainer(TrainConfig(**settings), total_steps=1000)
     batch = random_batch(settings["batch_size"], torch.device("cpu"), settings["size"])
     for _ in range(3):
-        trainer.train_on(batch)
+        train_on(trainer, batch)
     pipe.send(peak_memory(device) - before)
 
 

@@ -39,7 +39,7 @@ from pix2pix_lib.objective import GANLoss, discriminator_loss, generator_loss
 from pix2pix_lib.runtime import layers
 from pix2pix_lib.runtime.device import device_name, pick_device
 from pix2pix_lib.runtime.speed import InBfloat16, keep_memory
-from pix2pix_lib.training import TrainConfig, Trainer, adam_with_schedule, train_step
+from pix2pix_lib.training import TrainConfig, Trainer, adam_with_schedule, train_on, train_step
 
 RESULTS = Path(__file__).parents[1] / "results" / "train_step.json"
 
@@ -92,7 +92,7 @@ def our_step(pairs: int, device: torch.device, karatsuba: bool = True, **setting
     config = TrainConfig(batch_size=pairs, device=device.type, **settings)
     trainer = Trainer(config, total_steps=10**6)
     batch = random_batch(pairs, torch.device("cpu"))
-    return lambda: trainer.train_on(batch)
+    return lambda: train_on(trainer, batch)
 
 
 def library_step(

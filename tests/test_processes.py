@@ -149,7 +149,7 @@ def carry_on(config: TrainConfig, launcher: list[str]) -> None:
     wait_until(process, lambda: last_step(folder) >= reached + 3)
     os.killpg(process.pid, signal.SIGTERM)
     _, errors = process.communicate(timeout=120)
-    assert "all saved; continue with --resume" in errors, errors
+    assert "all saved; use --resume" in errors, errors
     steps = [row["step"] for row in rows(folder)]
     assert steps == list(range(1, len(steps) + 1))
     assert torch.load(folder / "checkpoint.pt", weights_only=True)["step"] == steps[-1]

@@ -29,7 +29,14 @@ from pix2pix_lib.runtime.layers import (
     build_as,
 )
 from pix2pix_lib.runtime.speed import keep_memory, to_device
-from pix2pix_lib.training import TrainConfig, Trainer, fit
+from pix2pix_lib.training import (
+    TrainConfig,
+    Trainer,
+    checkpoint_state,
+    fit,
+    restore_state,
+    train_on,
+)
 
 CPU = torch.device("cpu")
 
@@ -177,7 +184,7 @@ def test_compiled_networks_take_the_same_steps(checkpointing, monkeypatch):
     assert asked == [{"dynamic": False}] * 2
     batch = benchmark.random_batch(2, CPU, size=64)
     for _ in range(3):
-        expected, found = plain.train_on(batch), compiled.train_on(batch)
+        expected, found = train_on(plain, batch), train_on(compiled, batch)
         for name, value in expected.items():
             assert float(found[name]) == pytest.approx(float(value), rel=1e-3), name
 
@@ -193,7 +200,7 @@ def test_twenty_steps_have_the_losses_of_the_reference(precision, tolerance, mon
     trainer = Trainer(config, total_steps=1000)
     batch = benchmark.random_batch(2, CPU, size=64)
     for _ in range(20):
-        expected, found = reference(), trainer.train_on(batch)
+        expected, found = reference(), train_on(trainer, batch)
         for name, value in expected.items():
             assert float(found[name]) == pytest.approx(float(value), rel=tolerance, abs=1e-3), name
 
@@ -203,9 +210,9 @@ def test_a_checkpoint_may_come_from_a_device_with_another_layout():
     config = TrainConfig(batch_size=2, size=64, ngf=4, ndf=4, device="cpu", precision="fp32")
     batch = benchmark.random_batch(2, CPU, size=64)
     trainer = Trainer(config, total_steps=100)
-    trainer.train_on(batch)
-    state = copy.deepcopy(trainer.state_dict())
-    trainer.train_on(batch)
+    train_on(trainer, batch)
+    state = copy.deepcopy(checkpoint_state(trainer))
+    train_on(trainer, batch)
     for name in ("optimizer_g", "optimizer_d"):
         for memory in state[name]["state"].values():
             for key, tensor in memory.items():
@@ -214,8 +221,8 @@ def test_a_checkpoint_may_come_from_a_device_with_another_layout():
                     layouts = (torch.channels_last, torch.contiguous_format)
                     memory[key] = tensor.contiguous(memory_format=layouts[channels_last])
     resumed = Trainer(config, total_steps=100)
-    resumed.load_state_dict(state)
-    resumed.train_on(batch)
+    restore_state(resumed, state)
+    train_on(resumed, batch)
     for one, other in zip(
         trainer.generator.parameters(), resumed.generator.parameters(), strict=True
     ):

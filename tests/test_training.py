@@ -25,23 +25,26 @@ from pix2pix_lib.generator import UNetGenerator, load_generator
 from pix2pix_lib.objective import GANLoss
 from pix2pix_lib.runtime.config import read_config
 from pix2pix_lib.runtime.processes import Processes
-from pix2pix_lib.runtime.run import Run, model_card
+from pix2pix_lib.runtime.run import Run
 from pix2pix_lib.runtime.speed import InBfloat16
 from pix2pix_lib.training import (
     TrainConfig,
     Trainer,
     batches,
+    best_generator,
+    checkpoint_state,
     fit,
     learning_rate_factor,
+    restore_state,
+    train_on,
     train_step,
 )
 
 
 def save(trainer: Trainer) -> None:
     """What `fit` does at every `save_every` steps."""
-    card = model_card(trainer.config, 6, trainer.precision, trainer.device)
-    run = Run(trainer.config, trainer.processes, resume=False, card=card)
-    run.save(trainer.state_dict(), trainer.best_generator)
+    run = Run(trainer.config, trainer.processes, False, pairs=6, precision=trainer.precision)
+    run.save(checkpoint_state(trainer), best_generator(trainer))
 
 
 def generator_bits(folder) -> dict:
@@ -174,7 +177,7 @@ def test_signals_save_before_leaving(config, tmp_path, number):
     assert process.returncode == 1
     step = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["step"]
     assert 0 < step < 600
-    assert f"Stopped at step {step}, all saved; continue with --resume." in errors
+    assert f"Stopped at step {step}, all saved; use --resume." in errors
     assert "Traceback" not in errors
     assert load_generator(tmp_path / "run" / "generator.safetensors")[1]["steps"] == step
 
@@ -240,13 +243,13 @@ def test_the_running_mean_is_saved_and_leaves_training_alone(config):
     plain = Trainer(config, len(stream))
     expected = None
     for batch in stream:
-        plain.train_on(batch)
+        train_on(plain, batch)
         now = [weight.detach().clone() for weight in plain.generator.parameters()]
         means = zip(expected or now, now, strict=True)
         expected = [0.9 * mean + 0.1 * new for mean, new in means]
     averaged = Trainer(config.replace(ema=0.9), len(stream))
     for batch in stream:
-        averaged.train_on(batch)
+        train_on(averaged, batch)
     for network in ("generator", "discriminator"):
         both = (getattr(trainer, network).parameters() for trainer in (averaged, plain))
         assert all(torch.equal(a, b) for a, b in zip(*both, strict=True))
@@ -282,14 +285,14 @@ def test_nothing_may_be_missing_from_a_checkpoint(config):
     def run(forget: str | None = None) -> torch.Tensor:
         trainer = Trainer(config, total_steps=len(stream))
         for batch in stream[:6]:
-            trainer.train_on(batch)
-        state = trainer.state_dict()
+            train_on(trainer, batch)
+        state = checkpoint_state(trainer)
         trainer = Trainer(config, total_steps=len(stream))
-        fresh = trainer.state_dict()
-        trainer.load_state_dict(state if forget is None else state | {forget: fresh[forget]})
+        fresh = checkpoint_state(trainer)
+        restore_state(trainer, state if forget is None else state | {forget: fresh[forget]})
         for batch in stream[6:]:
-            trainer.train_on(batch)
-        both = (*trainer.generator.parameters(), *trainer.best_generator.parameters())
+            train_on(trainer, batch)
+        both = (*trainer.generator.parameters(), *best_generator(trainer).parameters())
         return torch.cat([weight.detach().flatten() for weight in both])
 
     whole = run()

@@ -30,6 +30,11 @@ class Processes:
         """The first process alone writes and draws."""
         return self.rank == 0
 
+    def share_of(self, batch_size: int) -> slice:
+        """Which pairs of every batch this process trains on."""
+        share = batch_size // self.count
+        return slice(self.rank * share, (self.rank + 1) * share)
+
     def share_gradients(self, network: nn.Module) -> nn.Module:
         """The network as it is called in training: its gradients are the mean over all processes."""
         if self.accelerator is None:

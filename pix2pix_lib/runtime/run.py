@@ -9,6 +9,7 @@ import tomli_w
 import torch
 from PIL import Image
 from torch import nn
+from tqdm.auto import tqdm
 
 from .. import Pix2PixError
 from ..files.weights import write_weights
@@ -31,11 +32,14 @@ class Run:
     `checkpoint` is the state to carry on from, or None. Of several processes only the first writes.
     """
 
-    def __init__(self, config: TrainConfig, processes: Processes, resume: bool, card: dict):
-        self.config, self.processes, self.card = config, processes, card
+    def __init__(
+        self, config: TrainConfig, processes: Processes, resume: bool, pairs: int, precision: str
+    ):
+        self.config, self.processes = config, processes
+        self.card = model_card(config, pairs, precision, processes.device)
         self.folder = Path(config.out)
         self.checkpoint = self.find_checkpoint(resume)
-        self.board = None
+        self.board = self.bar = None
         if processes.is_first:
             self.begin(self.checkpoint["step"] if self.checkpoint else 0)
 
@@ -78,9 +82,18 @@ class Run:
         if self.config.tensorboard:
             self.board = open_board(self.folder / "tensorboard", step)
 
+    def progress_bar(self, step: int, total_steps: int) -> tqdm:
+        """A bar that counts the steps of the run; `log` writes the losses behind it."""
+        self.bar = tqdm(
+            total=total_steps, initial=step, desc=self.folder.name, unit="step",
+            disable=not self.processes.is_first,
+        )
+        return self.bar
+
     def log(self, step: int, losses: dict[str, torch.Tensor]) -> dict[str, float]:
         """Write a row of `results.csv`: the losses, averaged over all processes and checked."""
         losses = check_losses(self.processes.mean(losses), step)
+        self.bar.set_postfix({name: f"{value:.3f}" for name, value in losses.items()})
         if self.processes.is_first:
             with open(self.folder / "results.csv", "a", newline="") as file:
                 row = [step, *(f"{losses[name]:.5f}" for name in LOSSES)]

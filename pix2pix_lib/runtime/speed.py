@@ -2,6 +2,7 @@
 
 import ctypes
 import functools
+from collections.abc import Iterable
 
 import torch
 from torch import nn
@@ -39,12 +40,16 @@ class InBfloat16(nn.Module):
 
 
 def for_training(
-    network: nn.Module, precision: str, compiled: bool, processes: Processes
-) -> nn.Module:
-    """A network as it is called in training: compiled, in bfloat16, its gradients shared, as asked."""
-    if compiled:
-        network.compile(dynamic=False)  # a program for each size of batch, not one for all
-    return processes.share_gradients(InBfloat16(network) if precision == "bf16" else network)
+    networks: Iterable[nn.Module], precision: str, compiled: bool, processes: Processes
+) -> list[nn.Module]:
+    """Networks as they are called in training: compiled, in bfloat16, gradients shared, as asked."""
+    called = []
+    for network in networks:
+        if compiled:
+            network.compile(dynamic=False)  # a program for each size of batch, not one for all
+        faster = InBfloat16(network) if precision == "bf16" else network
+        called.append(processes.share_gradients(faster))
+    return called
 
 
 def match_layout(*optimizers: torch.optim.Optimizer) -> None:
