@@ -23,7 +23,8 @@ from torchvision.transforms import functional as TF
 
 from pix2pix_lib import data
 from pix2pix_lib.augment import train_transform
-from pix2pix_lib.generator import device_name
+from pix2pix_lib.files.pictures import pictures_in
+from pix2pix_lib.runtime.device import device_name
 
 REPOSITORY = Path(__file__).parents[1]
 RESULTS = REPOSITORY / "results" / "data_loading.json"
@@ -34,7 +35,7 @@ def write_pairs(folder: Path) -> None:
     """Sixty real pairs as JPEG files of 1200×600."""
     earth = data.get("earth", root=REPOSITORY / "data")
     (folder / "train").mkdir()
-    for number, path in enumerate(data.pictures_in(earth / "train")[: 10 * PAIRS : 10], 1):
+    for number, path in enumerate(pictures_in(earth / "train")[: 10 * PAIRS : 10], 1):
         with Image.open(path) as pair:
             enlarged = pair.resize((1200, 600), Image.Resampling.BICUBIC)
         enlarged.save(folder / "train" / f"{number}.jpg", quality=90)
@@ -58,7 +59,7 @@ def read_plainly(path: Path) -> tuple[torch.Tensor, torch.Tensor]:
 
 def pipelines(folder: Path) -> dict[str, Callable[[int], object]]:
     """Name → how the pair of an index is read."""
-    paths = data.pictures_in(folder / "train")
+    paths = pictures_in(folder / "train")
     cold, cached = (
         data.PairedImageFolder(folder, "train", transform=train_transform(), size=286, cache=cache)
         for cache in (False, True)

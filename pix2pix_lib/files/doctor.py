@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -19,6 +20,7 @@ from .pictures import read_picture
 @dataclass
 class Report:
     """What `check` found; `print` it for the table."""
+
     folder: Path
     sizes: dict[str, Counter] = field(default_factory=dict)  # split: {size of a side: pairs}
     findings: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # (level, what): where
@@ -29,9 +31,11 @@ class Report:
         return not self.count("error")
 
     def count(self, level: str) -> int:
+        """How many kinds of findings there are of a level, "error" or "warning"."""
         return sum(found == level for found, _ in self.findings)
 
     def add(self, level: str, what: str, where: str) -> None:
+        """Note a finding, of a kind that was found before or of a new one."""
         self.findings.setdefault((level, what), []).append(where)
 
     def __str__(self) -> str:
@@ -45,6 +49,15 @@ class Report:
         counts = f"kinds of errors {self.count('error')}, of warnings {self.count('warning')}"
         verdict = "ready to train" if self.ok else "training would break"
         return "\n".join([*lines, f"{verdict}: {counts}"])
+
+
+class Examined(NamedTuple):
+    """What is kept of a pair in order to compare it with the others."""
+
+    name: str
+    size: tuple[int, int]  # of a side
+    digest: str  # SHA-256 of its pixels
+    features: list[np.ndarray]  # of A and B, (8,) each
 
 
 def side_features(side: np.ndarray) -> np.ndarray:
@@ -107,7 +120,8 @@ def open_sides(files: tuple[Path, ...], name: str, report: Report) -> tuple | No
     try:
         pictures = [read_picture(path) for path in files]
     except Pix2PixError:
-        return report.add("error", "cannot be read, or cut short", name)
+        report.add("error", "cannot be read, or cut short", name)
+        return None
     for what in sorted({what for path in files for what in format_warnings(path)}):
         report.add("warning", what, name)
     if len({picture.size for picture in pictures}) == 2:
@@ -121,34 +135,11 @@ def open_sides(files: tuple[Path, ...], name: str, report: Report) -> tuple | No
             report.add("warning", "not twice as wide as high, will be squeezed", name)
         a, b = np.hsplit(np.asarray(pictures[0]), 2)
         return Image.fromarray(a), Image.fromarray(b)
+    return None
 
 
-def check_split(folder: Path, split: str, report: Report, seen: dict) -> None:
-    """Examine every pair of a split; `seen` maps the hash of a pair to its first split and name."""
-    try:
-        pairs = find_pairs(folder, split)
-    except Pix2PixError as error:
-        report.add("error", str(error).rstrip(".").replace(f"{folder}{os.sep}", ""), split)
-        return
-    rows = []
-    for files in tqdm(pairs, desc=f"checking {split}", unit="pair", disable=None):
-        name = files[0].relative_to(folder).as_posix()
-        if (row := examine(files, name, report)) is not None:
-            rows.append((name, *row))
-    report.sizes[split] = Counter(size for _, size, _, _ in rows)
-    usual = sum(report.sizes.values(), Counter()).most_common(1)
-    for name, size, digest, _ in rows:
-        if size != usual[0][0]:
-            report.add("warning", "not {}×{} like most".format(*usual[0][0]), name)
-        first_split, first = seen.setdefault(digest, (split, name))
-        if first_split != split:
-            report.add("warning", "the same pair in two splits", f"{name} = {first}")
-    for index in np.flatnonzero(looks_swapped(np.array([features for *_, features in rows]))):
-        report.add("warning", "A and B look swapped", rows[index][0])
-
-
-def examine(files: tuple[Path, ...], name: str, report: Report) -> tuple | None:
-    """Look into one pair: size of a side, hash of its pixels, features; None if unreadable."""
+def examine(files: tuple[Path, ...], name: str, report: Report) -> Examined | None:
+    """Look into one pair and report what is wrong with it; None if it is unreadable."""
     sides = open_sides(files, name, report)
     if sides is None:
         return None
@@ -159,7 +150,37 @@ def examine(files: tuple[Path, ...], name: str, report: Report) -> tuple | None:
     if looks_shifted(*small):
         report.add("warning", "B looks shifted against A", name)
     digest = hashlib.sha256(b"".join(side.tobytes() for side in pixels)).hexdigest()
-    return sides[0].size, digest, [side_features(side) for side in small]
+    return Examined(name, sides[0].size, digest, [side_features(side) for side in small])
+
+
+def check_split(folder: Path, split: str, report: Report, seen: dict) -> None:
+    """Examine every pair of a split; `seen` maps the digest of a pair to its first split and name."""
+    try:
+        files_of_pairs = find_pairs(folder, split)
+    except Pix2PixError as error:
+        report.add("error", str(error).rstrip(".").replace(f"{folder}{os.sep}", ""), split)
+        return
+    pairs = []
+    for files in tqdm(files_of_pairs, desc=f"checking {split}", unit="pair", disable=None):
+        name = files[0].relative_to(folder).as_posix()
+        if (pair := examine(files, name, report)) is not None:
+            pairs.append(pair)
+    report.sizes[split] = Counter(pair.size for pair in pairs)
+    compare(pairs, split, report, seen)
+
+
+def compare(pairs: list[Examined], split: str, report: Report, seen: dict) -> None:
+    """Report the pairs of a split that are unlike the others, or are in another split as well."""
+    sizes = sum(report.sizes.values(), Counter())
+    usual = max(sizes, key=sizes.get, default=None)
+    for pair in pairs:
+        if pair.size != usual:
+            report.add("warning", f"not {usual[0]}×{usual[1]} like most", pair.name)
+        first_split, first = seen.setdefault(pair.digest, (split, pair.name))
+        if first_split != split:
+            report.add("warning", "the same pair in two splits", f"{pair.name} = {first}")
+    for index in np.flatnonzero(looks_swapped(np.array([pair.features for pair in pairs]))):
+        report.add("warning", "A and B look swapped", pairs[index].name)
 
 
 def check(folder: str | Path) -> Report:

@@ -6,6 +6,7 @@ import os
 import tarfile
 import zlib
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 import pooch
 import requests
@@ -15,18 +16,21 @@ from .. import Pix2PixError
 from .pictures import pictures_in
 from .whole import whole_folder
 
+if TYPE_CHECKING:
+    from .sets import DataSet
 
-def transfer(url: str, file) -> None:
+
+def transfer(url: str, file: BinaryIO) -> None:
     """Append what is missing of `url` to `file`, open for appending bytes; with a progress bar."""
     held = os.fstat(file.fileno()).st_size
 
-    def answered(response, **_) -> None:
+    def start_over_if_whole(response: requests.Response, **_) -> None:
         if response.status_code == 200:  # the whole file, whatever was asked for
             file.truncate(0)
 
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={held}-"} if held else {})
     bar = tqdm(total=1, desc=url.rsplit("/", 1)[-1], unit="B", unit_scale=True)
-    hooks = {"response": answered}
+    hooks = {"response": start_over_if_whole}
     try:
         pooch.HTTPDownloader(bar, chunk_size=2**16, headers=headers, hooks=hooks)(url, file, None)
     except requests.HTTPError as error:
@@ -68,7 +72,8 @@ class BrokenArchive(Pix2PixError):
 
 def unpack(archive: Path, folder: Path) -> None:
     """Extract files and folders into `folder`; refuses links and paths that lead out of it."""
-    def plain(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo:
+
+    def files_and_folders(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo:
         if not (member.isfile() or member.isdir()):
             raise BrokenArchive(f"{member.name} in it is a link or a device, not a file")
         if member.name.startswith("/") or ".." in member.name.split("/"):
@@ -78,12 +83,12 @@ def unpack(archive: Path, folder: Path) -> None:
     try:
         with tarfile.open(archive, "r:gz") as tar:
             for member in tqdm(tar, desc=f"unpacking {archive.name}", unit="file"):
-                tar.extract(member, folder, filter=plain)
+                tar.extract(member, folder, filter=files_and_folders)
     except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise BrokenArchive(f"it cannot be unpacked: {error}") from None
 
 
-def verify(entry, folder: Path) -> None:
+def verify(entry: "DataSet", folder: Path) -> None:
     """Compare what was unpacked with the set's checksums and counts; raises `BrokenArchive`."""
     if entry.checksums is not None:
         lines = entry.checksums.read_text().splitlines()
@@ -103,7 +108,7 @@ def verify(entry, folder: Path) -> None:
             raise BrokenArchive(f"{name} in it holds {found} pictures, not {expected}")
 
 
-def download(entry, root: Path) -> Path:
+def download(entry: "DataSet", root: Path) -> Path:
     """Fetch, unpack and verify the archive of a set; return `root/name`, complete, or raise.
 
     An archive that lies at `root/NAME.tar.gz` already is used, and left there; a downloaded one is

@@ -12,8 +12,13 @@ from tqdm.auto import tqdm
 from .. import Pix2PixError
 from .pictures import join_pair
 
-
 EARTH_SIZE = (5400, 2700)  # (width, height) of both rasters: 15 pixels to the degree
+EARTH_TILE = 286  # pixels: the load size of the paper, so that a 256 crop has room to move
+EARTH_STEP = 32  # pixels from one tile to the next, both ways
+EARTH_ROWS = (225, 2205)  # 75° N to 57° S; beyond, the projection smears what there is of land
+EARTH_PERIOD = 900  # pixels (60°) of longitude, divided into:
+EARTH_STRIPES = {"val": (0, 340), "train": (356, 884)}  # 16 pixels (1°) of gap on either side
+EARTH_MINIMUM_LAND = 0.1  # a tile with less is nearly all open sea
 
 
 def earth_rasters() -> tuple[Image.Image, Image.Image]:
@@ -32,13 +37,6 @@ def earth_rasters() -> tuple[Image.Image, Image.Image]:
     return satellite, relief
 
 
-EARTH_TILE = 286  # pixels: the load size of the paper, so that a 256 crop has room to move
-EARTH_STEP = 32  # pixels from one tile to the next, both ways
-EARTH_ROWS = (225, 2205)  # 75° N to 57° S; beyond, the projection smears what there is of land
-EARTH_PERIOD = 900  # pixels (60°) of longitude, divided into:
-EARTH_STRIPES = {"val": (0, 340), "train": (356, 884)}  # 16 pixels (1°) of gap on either side
-
-
 def earth_positions(split: str) -> Iterator[tuple[int, int]]:
     """(left, top) of every tile of a split, in pixels; no tile reaches out of its stripe."""
     begin, end = EARTH_STRIPES[split]
@@ -46,9 +44,6 @@ def earth_positions(split: str) -> Iterator[tuple[int, int]]:
         for top in range(EARTH_ROWS[0], EARTH_ROWS[1] - EARTH_TILE + 1, EARTH_STEP):
             for left in range(stripe + begin, stripe + end - EARTH_TILE + 1, EARTH_STEP):
                 yield left, top
-
-
-EARTH_MINIMUM_LAND = 0.1  # a tile with less is nearly all open sea
 
 
 def land_share(relief_tile: Image.Image) -> float:

@@ -12,6 +12,10 @@ from .pictures import join_pair, pictures_in, read_picture
 from .whole import whole_folder
 
 
+PHOTOGRAPH_SIZE = 256  # pixels square; a multiple of 8, so that no JPEG block mixes A with B
+VAL_EVERY = 5  # every fifth photograph is for validation
+
+
 def edge_sketch(photograph: Image.Image) -> Image.Image:
     """Dark outlines on white: Canny's edge detector on a smoothed grey copy; same size, RGB."""
     import cv2  # here, not above: reading pictures, which serving needs, gets by without it
@@ -30,8 +34,6 @@ def grey_copy(photograph: Image.Image) -> Image.Image:
 
 
 FROM_PHOTOGRAPHS = {"colorize": grey_copy, "edges": edge_sketch}
-PHOTOGRAPH_SIZE = 256  # pixels square; a multiple of 8, so that no JPEG block mixes A with B
-VAL_EVERY = 5  # every fifth photograph is for validation
 
 
 def build_from_photographs(name: str, photographs: Path, folder: Path) -> None:

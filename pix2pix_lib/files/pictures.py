@@ -15,7 +15,8 @@ PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 
 def pictures_in(folder: Path) -> list[Path]:
     """The picture files of a folder; names that are numbers in numeric order, before all others."""
-    def order(path: Path):
+
+    def order(path: Path) -> tuple[float, str]:
         number = int(path.stem) if path.stem.isdecimal() else float("inf")
         return number, path.name
 

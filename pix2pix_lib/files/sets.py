@@ -12,7 +12,6 @@ from .earth import build_earth
 from .photographs import FROM_PHOTOGRAPHS, get_from_photographs
 from .whole import whole_folder
 
-
 PIX2PIX_SERVER = "http://efrosgans.eecs.berkeley.edu/pix2pix/datasets"  # of the paper's authors
 
 
@@ -24,7 +23,6 @@ class DataSet:
     description: str
     direction: str = "AtoB"  # the usual one
     counts: dict[str, int] = field(default_factory=dict)  # pairs of each split, where known
-    size: str = ""  # of the download
     checksums: Path | None = None  # file with lines "SHA-256  name/split/number.jpg"
 
     @property
@@ -40,16 +38,14 @@ SETS = {
         DataSet("earth", "satellite → relief map; 1,375 pairs, built in seconds, no network",
                 counts={"train": 1074, "val": 301}),
         DataSet("maps", "aerial photograph → street map; 2,194 pairs, download of 246 MB",
-                counts={"train": 1096, "val": 1098}, size="246 MB",
+                counts={"train": 1096, "val": 1098},
                 checksums=Path(__file__).with_name("maps.sha256")),
         DataSet("facades", "labels → house front; 606 pairs, download of 31 MB", "BtoA",
-                counts={"train": 400, "val": 100, "test": 106}, size="31 MB"),
+                counts={"train": 400, "val": 100, "test": 106}),
         DataSet("cityscapes", "labels → street scene; 3,475 pairs, download of 113 MB", "BtoA",
-                counts={"train": 2975, "val": 500}, size="113 MB"),
-        DataSet("edges2shoes", "sketch → shoe; about 50,000 pairs, download of 2.2 GB",
-                size="2.2 GB"),
-        DataSet("edges2handbags", "sketch → bag; about 137,000 pairs, download of 8.6 GB",
-                size="8.6 GB"),
+                counts={"train": 2975, "val": 500}),
+        DataSet("edges2shoes", "sketch → shoe; about 50,000 pairs, download of 2.2 GB"),
+        DataSet("edges2handbags", "sketch → bag; about 137,000 pairs, download of 8.6 GB"),
         DataSet("night2day", "night → day; about 20,000 pairs, download of some gigabytes"),
         DataSet("colorize", "grey → colour, made from your photographs (--photographs DIR)"),
         DataSet("edges", "sketch → photograph, made from your photographs (--photographs DIR)"),
