@@ -147,10 +147,12 @@ class TestGrid:
         with pytest.raises(Pix2PixError, match=r"The grid has (objectives|pairs) 0 … 5, not"):
             draw_objective(grid, objective, pair)
 
-    def test_the_text_has_the_scores_of_the_objective(self, grid):
+    def test_translation_and_scores_are_those_of_the_objective(self, grid):
         for index, name in enumerate(grid.names):
-            text = draw_objective(grid, index, 0)[1]
+            figure, text = draw_objective(grid, index, 1)
             assert text.startswith(f"{name}: ") and f"l1 {grid.scores['l1'][index]:.3f}" in text
+            large = np.split(figure.axes[0].images[0].get_array(), 3, axis=1)
+            assert np.array_equal(large, grid.pictures[1][[0, 1 + index, -1]])
 
 
 def test_the_script_writes_a_grid_that_can_be_read(six_pairs, tmp_path, monkeypatch, capsys):
