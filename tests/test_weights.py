@@ -34,7 +34,7 @@ def test_a_file_is_half_precision_with_its_header_and_nothing_beside_it(tmp_path
     write_weights(path, weights, {"size": 64}, {"note": "ä"})
     with safe_open(path, framework="pt") as file:
         assert file.get_tensor("real").dtype == torch.float16
-        assert file.get_tensor("whole") == 70_001  # counts are not rounded
+        assert file.get_tensor("whole").item() == 70_001  # counts are not rounded
     assert read_weights(path)[1:] == ({"size": 64}, {"note": "ä"})
     assert list(tmp_path.iterdir()) == [path]
     ordinary.touch()
