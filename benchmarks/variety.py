@@ -10,13 +10,12 @@ import argparse
 import datetime
 import json
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from pix2pix_lib.evaluation import evaluate
-from pix2pix_lib.generator import device_name, pick_device
+from pix2pix_lib.runtime.device import device_name, pick_device
 from pix2pix_lib.training import TrainConfig, fit
 
 RESULTS = Path(__file__).parents[1] / "results" / "earth_variety.json"
@@ -36,7 +35,7 @@ SETTINGS = {
 def score(config: TrainConfig, name: str) -> dict:
     """L1 on both splits, of the network trained so and of the look-up table."""
     with tempfile.TemporaryDirectory() as folder:
-        weights = fit(replace(config, out=f"{folder}/{name}")) / "generator.safetensors"
+        weights = fit(config.replace(out=f"{folder}/{name}")) / "generator.safetensors"
         cards = {split: evaluate(weights, config.data, split) for split in ("train", "val")}
     l1 = {split: card["l1"] for split, card in cards.items()}
     return l1 | {f"lut_{split}": card["lut_l1"] for split, card in cards.items()}
@@ -47,10 +46,10 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--epochs", type=int, default=CONFIG.epochs, help="default: %(default)s")
-    config = replace(CONFIG, epochs=parser.parse_args().epochs)
+    config = CONFIG.replace(epochs=parser.parse_args().epochs)
     settings = {}
     for name, variety in SETTINGS.items():
-        settings[name] = score(replace(config, **variety), name)
+        settings[name] = score(config.replace(**variety), name)
         print(json.dumps({name: settings[name]}), flush=True)
     facts = {
         "settings": settings, "epochs": config.epochs, "batch_size": config.batch_size,
