@@ -5,11 +5,14 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from .. import Pix2PixError
+
 Engine = Callable[[torch.Tensor], torch.Tensor]  # (N, 3, size, size) in [-1, 1] → the same
 
 
 def pytorch_engine(generator: nn.Module) -> Engine:
     """The generator itself, on the device that it is on; tiles come from the processor and go back."""
+    generator.to(memory_format=torch.channels_last)
     device = next(generator.parameters()).device
 
     def forward(tiles: torch.Tensor) -> torch.Tensor:
@@ -19,7 +22,12 @@ def pytorch_engine(generator: nn.Module) -> Engine:
 
 
 def fastest_engine(generator: nn.Module) -> Engine:
-    """OpenVINO on a processor, where the extra `openvino` is installed; else PyTorch."""
+    """OpenVINO on a processor, where the extra `openvino` is installed; else PyTorch.
+
+    A generator that does not read and write RGB raises `Pix2PixError`.
+    """
+    if (generator.config["in_channels"], generator.config["out_channels"]) != (3, 3):
+        raise Pix2PixError("Pictures are RGB: the generator must have 3 channels in and out.")
     if next(generator.parameters()).device.type == "cpu":
         try:
             from .openvino_engine import compile_generator
