@@ -14,9 +14,11 @@ from PIL import Image
 from torch.utils.data import Dataset
 
 from . import Pix2PixError
-from .files.doctor import check as check
 from .files.pairs import PairReader
 from .files.pictures import read_picture
+
+# `check`, `find` and `get` are handed on: others call `data.check`, `data.find`, `data.get`.
+from .files.doctor import check as check
 from .files.sets import find as find
 from .files.sets import get as get
 
@@ -40,8 +42,8 @@ def read_pair(files: tuple[Path, ...], size: int | None = None) -> tuple[np.ndar
     `files` is one picture with both sides in it, or a picture of each. What cannot be read, and
     sides that differ in size, raise `Pix2PixError` with the file's name.
     """
-    sides_in_a_file = 3 - len(files)
-    least = size and (sides_in_a_file * size, size)  # no file needs to be decoded larger
+    sides_in_a_file = 2 if len(files) == 1 else 1
+    least = size and (sides_in_a_file * size, size)  # (width, height) that each file must keep
     pictures = [read_picture(path, least) for path in files]
     try:
         a, b = pictures if len(files) == 2 else split_pair(pictures[0])
@@ -57,9 +59,9 @@ def resize(picture: np.ndarray, size: int | None) -> np.ndarray:
     """A picture (height, width, 3) as a square of `size` pixels; as it is without one."""
     if size is None or picture.shape[:2] == (size, size):
         return picture
-    # Bicubic, but where a picture shrinks much, areas are averaged: fine lines would alias.
-    shrinks = max(picture.shape) > 1.25 * size
-    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    # A picture that shrinks much is averaged over areas, so that thin lines do not alias.
+    shrinks_much = max(picture.shape) > 1.25 * size
+    interpolation = cv2.INTER_AREA if shrinks_much else cv2.INTER_CUBIC
     return cv2.resize(picture, (size, size), interpolation=interpolation)
 
 # %% ../notebooks/01_dataset_inspection.ipynb #normalise

@@ -37,7 +37,8 @@ def test_earth_raises_no_alarm(earth):
     report = check(earth)
     assert report.ok and found(report) == {}
     assert [sizes.total() for sizes in report.sizes.values()] == [1074, 301]
-    assert "ready to train" in str(report) and "286×286" in str(report)
+    assert "286×286" in str(report)
+    assert str(report).endswith("ready to train: 0 kinds of errors, 0 kinds of warnings")
 
 
 def swap(pair):
@@ -105,6 +106,7 @@ def test_empty_folders(tmp_path, patient, capsys):
     assert not check(tmp_path / "empty").ok
     shutil.rmtree(patient / "val")
     report = check(patient)
+    assert str(report).endswith("0 kinds of errors, 1 kind of warning")
     assert report.ok and "warning: there is no such folder, to judge a training by" in found(report)
     (patient / "val").mkdir()
     report = check(patient)

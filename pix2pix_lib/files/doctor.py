@@ -46,9 +46,13 @@ class Report:
         for (level, what), places in sorted(self.findings.items(), key=lambda item: item[0][0]):
             shown = ", ".join(places[:3]) + (" …" if len(places) > 3 else "")
             lines.append(f"{level:8} {len(places):7,}  {what}: {shown}")
-        counts = f"kinds of errors {self.count('error')}, of warnings {self.count('warning')}"
+        counts = [(level, self.count(level)) for level in ("error", "warning")]
+        kinds = ", ".join(
+            f"1 kind of {level}" if count == 1 else f"{count} kinds of {level}s"
+            for level, count in counts
+        )
         verdict = "ready to train" if self.ok else "training would break"
-        return "\n".join([*lines, f"{verdict}: {counts}"])
+        return "\n".join([*lines, f"{verdict}: {kinds}"])
 
 
 class Examined(NamedTuple):

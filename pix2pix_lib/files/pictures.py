@@ -25,9 +25,10 @@ def pictures_in(folder: Path) -> list[Path]:
 
 
 def read_picture(path: Path, least: tuple[int, int] | None = None) -> Image.Image:
-    """Read a file as upright 8-bit RGB, or raise `Pix2PixError`.
+    """Read a file as 8-bit RGB, upright if the camera noted that it lies on its side.
 
-    A JPEG may be decoded at 1/2, 1/4 or 1/8, which is quicker, but never below `least`.
+    With `least` = (width, height) a JPEG may be decoded at 1/2, 1/4 or 1/8, which is quicker, but
+    never smaller than that. What cannot be read raises `Pix2PixError`.
     """
     try:
         with Image.open(path) as picture:
