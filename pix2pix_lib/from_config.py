@@ -16,12 +16,13 @@ def open_pairs(config: TrainConfig) -> tuple[PairedImageFolder, PairedImageFolde
     """The training pairs, augmented, and the pairs that samples are drawn from: val if there is."""
     root = find(config.data)
     augmentation = train_transform(
-        config.load_size, config.size, config.mirror, config.zoom, config.rotate,
-        config.colour_jitter, config.noise,
+        config.load_size, config.size, mirror=config.mirror, zoom=config.zoom,
+        rotate=config.rotate, colour_jitter=config.colour_jitter, noise=config.noise,
     )
+    shared = {"direction": config.direction, "broken": config.broken}
     pairs = PairedImageFolder(
-        root, "train", config.direction, augmentation, config.seed, config.load_size,
-        config.cache, config.broken,
+        root, "train", transform=augmentation, seed=config.seed, size=config.load_size,
+        cache=config.cache, **shared,
     )
     if len(pairs) < config.batch_size:
         raise Pix2PixError(
@@ -29,7 +30,7 @@ def open_pairs(config: TrainConfig) -> tuple[PairedImageFolder, PairedImageFolde
         )
     split = "val" if (root / "val").is_dir() else "train"
     as_they_are = eval_transform(config.size, config.load_size)
-    return pairs, PairedImageFolder(root, split, config.direction, as_they_are)
+    return pairs, PairedImageFolder(root, split, transform=as_they_are, **shared)
 
 
 def build_networks(config: TrainConfig, device: torch.device) -> tuple[UNetGenerator, PatchGAN]:

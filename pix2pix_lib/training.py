@@ -84,6 +84,7 @@ from .runtime.config import TrainConfig
 from .runtime.device import choose_precision, random_state, restore_random_state
 from .runtime.processes import Processes
 from .runtime.speed import for_training, keep_memory, match_layout
+from .runtime.speed import to_device_batch
 
 
 def running_mean(generator: nn.Module, decay: float) -> AveragedModel | None:
@@ -96,9 +97,9 @@ def running_mean(generator: nn.Module, decay: float) -> AveragedModel | None:
 class Trainer:
     """All that a run carries from step to step; `average` is None without `ema`."""
 
-    def __init__(self, config: TrainConfig, total_steps: int, processes: Processes | None = None):
+    def __init__(self, config: TrainConfig, total_steps: int):
         self.config, self.step, self.total_steps = config, 0, total_steps
-        self.processes = processes or Processes(config)
+        self.processes = Processes(config)
         self.device = self.processes.device
         self.precision = choose_precision(config.precision, self.device)
         torch.manual_seed(config.seed)
@@ -114,12 +115,11 @@ class Trainer:
 # %% ../notebooks/07_training.ipynb #train-on
 def train_on(trainer: Trainer, batch: dict) -> dict[str, torch.Tensor]:
     """One `train_step` on a batch from the loader, and one step of the schedules; the losses."""
-    config, layout = trainer.config, {"memory_format": torch.channels_last, "non_blocking": True}
-    if config.cutmix:
+    if trainer.config.cutmix:
         batch = cut_mix(batch)
-    batch = {side: batch[side].to(trainer.device, **layout) for side in ("source", "target")}
-    optimizers = trainer.optimizer_g, trainer.optimizer_d
-    losses = train_step(*trainer.called, *optimizers, batch, trainer.gan_loss, config.lambda_l1)
+    batch = to_device_batch(batch, trainer.device)
+    optimizers, lambda_l1 = (trainer.optimizer_g, trainer.optimizer_d), trainer.config.lambda_l1
+    losses = train_step(*trainer.called, *optimizers, batch, trainer.gan_loss, lambda_l1)
     if trainer.average:
         trainer.average.update_parameters(trainer.generator)
     trainer.schedule_g.step()
@@ -141,7 +141,7 @@ def sample_grid(trainer: Trainer, pairs: PairedImageFolder, count: int = 4) -> I
         with torch.no_grad():
             fake_target = generator(source[None].to(trainer.device))[0]
         rows.append(np.concatenate([*map(denormalise, (source, fake_target, target))], axis=1))
-    trainer.generator.train()  # drawing with it has put it into evaluation mode
+    trainer.generator.train()  # it may be the one that was put into evaluation mode
     return Image.fromarray(np.concatenate(rows))
 
 # %% ../notebooks/07_training.ipynb #state
@@ -165,7 +165,7 @@ def restore_state(trainer: Trainer, state: dict) -> None:
     """Put `checkpoint_state` back into a trainer of the same settings, on any device."""
     for name, part in stateful_parts(trainer).items():
         part.load_state_dict(state[name])
-    match_layout(trainer.optimizer_g, trainer.optimizer_d)  # fused Adam reads them as they lie
+    match_layout(trainer.optimizer_g, trainer.optimizer_d)  # as fused Adam wants it
     trainer.step = state["step"]
     restore_random_state(state, trainer.device)
     trainer.processes.seed_dropout(trainer.config.seed + trainer.step)
@@ -179,7 +179,7 @@ from .runtime.signals import leave_signals_alone, stop_signals
 
 
 def shuffled(count: int, config: TrainConfig, epoch: int) -> torch.Tensor:
-    """The indices of an epoch's pairs: (steps, batch size), each pair once, in an order of its own."""
+    """The indices of an epoch's pairs, (steps, batch size): each once, in an order of its own."""
     order = torch.Generator().manual_seed(config.seed + epoch)
     steps = count // config.batch_size
     return torch.randperm(count, generator=order)[: steps * config.batch_size].view(steps, -1)
@@ -212,7 +212,7 @@ def train(trainer: Trainer, run: Run, train_pairs, sample_pairs) -> None:
             bar.update()
             last, stopped = trainer.step == trainer.total_steps, processes.any(bool(stop))
             if trainer.step % config.log_every == 0 or last:
-                losses = run.log(trainer.step, losses)
+                losses = run.log(trainer.step, processes.mean(losses))
             if trainer.step % config.save_every == 0 or last or stopped:
                 check_losses(losses, trainer.step)
                 if processes.is_first:
@@ -226,8 +226,8 @@ def train(trainer: Trainer, run: Run, train_pairs, sample_pairs) -> None:
 def fit(config: TrainConfig, resume: bool = False) -> Path:
     """Train as `config` says; returns the run's folder, with `generator.safetensors` in it.
 
-    `resume=True` carries on from the folder's checkpoint, to the very bits that an unbroken run on
-    the same machine would have reached. SIGINT and SIGTERM save before they end the run.
+    `resume=True` carries on from the folder's checkpoint, to the very bits that an unbroken run of
+    one process would have reached on this machine. Ctrl-C and SIGTERM save before they end the run.
     """
     keep_memory()  # lesson 8
     train_pairs, sample_pairs = open_pairs(config)
@@ -236,6 +236,7 @@ def fit(config: TrainConfig, resume: bool = False) -> Path:
         run = Run(config, trainer.processes, resume, len(train_pairs), trainer.precision)
         if run.checkpoint:
             restore_state(trainer, run.checkpoint)
+            run.checkpoint = None  # or it would be held twice
         train(trainer, run, train_pairs, sample_pairs)
         trainer.processes.end()
     return run.folder

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from servers import PATIENCE, REPOSITORY, Program, answers, free_port, until
 
-from pix2pix_lib.inference import bundled_weights
+from pix2pix_lib.files.weights import bundled_weights
 
 START = str(REPOSITORY / "app" / "start.py")
 

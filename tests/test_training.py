@@ -303,6 +303,7 @@ def test_nothing_may_be_missing_from_a_checkpoint(config):
         "optimizer_g",
         "optimizer_d",
         "schedule_g",
+        "schedule_d",
         "average",
         "random",
     ):

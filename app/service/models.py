@@ -8,7 +8,8 @@ from pathlib import Path
 from pydantic import BaseModel, Field
 
 from pix2pix_lib import Pix2PixError
-from pix2pix_lib.inference import Translator, bundled_weights
+from pix2pix_lib.files.weights import bundled_weights
+from pix2pix_lib.inference import Translator
 
 DEFAULT = "earth_sat2map"
 

@@ -162,22 +162,25 @@ def in_a_sentence(error: ValidationError) -> str:
         return f"{first['ctx']['error']}."
     name = first["loc"][0]
     if first["type"] == "extra_forbidden":
-        known = ", ".join(sorted(TrainConfig.model_fields))
-        return f"There is no setting {name!r}; known are {known}."
+        return no_such_setting(name)
     expected = first["msg"].replace("Input should", "it should")
     return f"{name} cannot be {first['input']!r}: {expected}."
 
 
+def no_such_setting(name: str) -> str:
+    known = ", ".join(sorted(TrainConfig.model_fields))
+    return f"There is no setting {name!r}; known are {known}."
+
+
 def read_config(path: str | Path) -> dict:
-    """The settings in a TOML file: `TrainConfig(**read_config(path))`."""
+    """The settings in a TOML file, each of them known: `TrainConfig(**read_config(path))`."""
     path = Path(path)
     try:
         settings = tomllib.loads(path.read_text(encoding="utf-8"))
-        TrainConfig(**settings)
     except FileNotFoundError:
         raise Pix2PixError(f"There is no config file {path}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Pix2PixError(f"{path} is not TOML: {error}.") from None
-    except Pix2PixError as error:
-        raise Pix2PixError(f"{path}: {error}") from None
+    if unknown := sorted(settings.keys() - TrainConfig.model_fields.keys()):
+        raise Pix2PixError(f"{path}: {no_such_setting(unknown[0])}")
     return settings

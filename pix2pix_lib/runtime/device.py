@@ -52,7 +52,7 @@ def random_state(device: torch.device) -> dict[str, torch.Tensor]:
     """PyTorch's random states, of the processor and of a CUDA device, by name."""
     state = {"random": torch.get_rng_state()}
     if device.type == "cuda":
-        state["random_cuda"] = torch.cuda.get_rng_state()
+        state["random_cuda"] = torch.cuda.get_rng_state(device)
     return state
 
 
@@ -60,4 +60,4 @@ def restore_random_state(state: dict[str, torch.Tensor], device: torch.device) -
     """Put back what `random_state` kept; `state` may hold more."""
     torch.set_rng_state(state["random"])
     if device.type == "cuda" and "random_cuda" in state:
-        torch.cuda.set_rng_state(state["random_cuda"])
+        torch.cuda.set_rng_state(state["random_cuda"], device)

@@ -175,7 +175,7 @@ def faster_class(layer: nn.Module) -> type[nn.Module] | None:
 
 
 def build_as(kind: type[nn.Module], layer: nn.Module) -> nn.Module:
-    """A layer of this kind, with the settings and the weights of another."""
+    """A layer of this kind, with the settings and the weights of another, to be trained."""
     if isinstance(layer, nn.InstanceNorm2d):
         built = kind(layer.num_features, layer.eps, affine=layer.affine, device="meta")
     else:

@@ -65,20 +65,23 @@ class Run:
 
     def begin(self, step: int) -> None:
         """Make the folder; of a run that is carried on, log rows after the checkpoint are dropped."""
-        log, kept = self.folder / "results.csv", []
+        log, rows = self.folder / "results.csv", []
         try:
             (self.folder / "samples").mkdir(parents=True, exist_ok=True)
-            settings = tomli_w.dumps(self.config.model_dump())
-            (self.folder / "config.toml").write_text(settings, encoding="utf-8")
+            for stale in self.folder.glob(".*.partial*"):  # of a process that was killed
+                stale.unlink()
             if log.exists():
-                with open(log, newline="") as file:
-                    kept = [row for row in list(csv.reader(file))[1:] if int(row[0]) <= step]
-            with open(log, "w", newline="") as file:
-                csv.writer(file, lineterminator="\n").writerows([["step", *LOSSES], *kept])
+                with open(log, newline="", encoding="utf-8") as file:
+                    rows = [row for row in csv.reader(file) if len(row) == 1 + len(LOSSES)]
         except OSError as error:
             raise Pix2PixError(
-                f"The run's folder {self.folder} cannot be written: {error.strerror}."
+                f"The run's folder {self.folder} cannot be used: {error.strerror}."
             ) from None
+        kept = [row for row in rows[1:] if int(row[0]) <= step]
+        with whole_file(log) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
+            csv.writer(file, lineterminator="\n").writerows([["step", *LOSSES], *kept])
+        with whole_file(self.folder / "config.toml") as partial:
+            partial.write_text(tomli_w.dumps(self.config.model_dump()), encoding="utf-8")
         if self.config.tensorboard:
             self.board = open_board(self.folder / "tensorboard", step)
 
@@ -91,11 +94,12 @@ class Run:
         return self.bar
 
     def log(self, step: int, losses: dict[str, torch.Tensor]) -> dict[str, float]:
-        """Write a row of `results.csv`: the losses, averaged over all processes and checked."""
-        losses = check_losses(self.processes.mean(losses), step)
+        """Write the losses into a row of `results.csv` and behind the bar; NaN ends the run."""
+        losses = check_losses(losses, step)
         self.bar.set_postfix({name: f"{value:.3f}" for name, value in losses.items()})
         if self.processes.is_first:
-            with open(self.folder / "results.csv", "a", newline="") as file:
+            log = self.folder / "results.csv"
+            with open(log, "a", newline="", encoding="utf-8") as file:
                 row = [step, *(f"{losses[name]:.5f}" for name in LOSSES)]
                 csv.writer(file, lineterminator="\n").writerow(row)
         for name in LOSSES if self.board else ():
@@ -133,6 +137,7 @@ class Run:
         if self.board:
             pixels = np.asarray(grid)
             self.board.add_image("source, translation, target", pixels, step, dataformats="HWC")
+            self.board.flush()
 
 
 def model_card(config: TrainConfig, pairs: int, precision: str, device: torch.device) -> dict:

@@ -52,6 +52,12 @@ def for_training(
     return called
 
 
+def to_device_batch(batch: dict, device: torch.device) -> dict[str, torch.Tensor]:
+    """The two pictures of a batch on a device, in the layout of the networks."""
+    layout = {"memory_format": torch.channels_last, "non_blocking": True}
+    return {side: batch[side].to(device, **layout) for side in ("source", "target")}
+
+
 def match_layout(*optimizers: torch.optim.Optimizer) -> None:
     """After loading, lay Adam's memory out as the weights are: fused Adam reads both in one order."""
     for optimizer in optimizers:
