@@ -1,6 +1,7 @@
 """Which layer of a network reads which: it is run once, and what is executed is written down.
 
-At the end, what `receptive_field` needs to take and to give units, numbers and boxes.
+Before that, the rules of layers that lesson 5 uses but does not teach; at the end, what
+`receptive_field` needs to take and to give units, numbers and boxes.
 """
 
 import copy
@@ -20,6 +21,62 @@ ACTIVATIONS = {"relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid", "
 SUMS = {"add", "radd", "sub", "rsub", "mul", "rmul", "div", "rdiv", "truediv"}
 PLACE_BY_PLACE = ACTIVATIONS | SUMS | {"cat", "concat", "clone", "contiguous"}
 
+# Layers of which the same is true, but for the mean and deviation that norms let through.
+POINTWISE = (
+    nn.Identity, nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Tanh,
+    nn.Sigmoid, nn.Dropout, nn.Dropout2d, nn.BatchNorm2d, nn.InstanceNorm2d, nn.GroupNorm,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Reads:
+    """Which units of its input a layer reads, along one axis.
+
+    `units` maps output units, (n,), to the input units that each reads, (n, taps), those beyond
+    the ends of the grid included; the next output unit looks `rate` input units further.
+    """
+
+    units: Callable[[np.ndarray], np.ndarray]
+    rate: Fraction = Fraction(1)
+
+
+def own_place(*_) -> Reads:
+    """The rule of `POINTWISE` layers, and of sums and concatenations."""
+    return Reads(lambda units: units[:, None])
+
+
+def window_of(layer: nn.Module, axis: int) -> tuple[int, ...]:
+    """Kernel, stride, padding and dilation of a layer along an axis, 0 for rows."""
+    if isinstance(layer.padding, str) or getattr(layer, "padding_mode", "zeros") != "zeros":
+        raise NotImplementedError
+    names = ("kernel_size", "stride", "padding", "dilation")  # an average has no dilation
+    return tuple(int(np.broadcast_to(getattr(layer, name, 1), 2)[axis]) for name in names)
+
+
+def resized_reads(layer: nn.Upsample, axis: int, before: int, after: int) -> Reads:
+    """Resizing: the nearest unit, or the two on either side of the place between them."""
+    scale = np.broadcast_to(layer.scale_factor or after / before, 2)[axis]
+    rounded = abs(scale * before - after) > 1e-9  # then PyTorch keeps to the scale, not the sizes
+    if layer.mode not in ("nearest", "bilinear") or layer.align_corners or rounded:
+        raise NotImplementedError
+
+    def units(units: np.ndarray) -> np.ndarray:
+        if layer.mode == "bilinear":
+            places = ((units + 0.5) * before / after - 0.5).round(6)
+            return np.stack([np.floor(places), np.ceil(places)], axis=1).astype(int)
+        turns, units = np.divmod(units, after)  # beyond the grid, all begins anew
+        places = units.astype("f4") * np.float32(before / after)  # in float32, as PyTorch does it
+        return (turns * before + np.floor(places)).astype(int)[:, None]
+
+    return Reads(units, Fraction(before, after))
+
+
+def mean_pooling(layer: nn.MaxPool2d) -> nn.AvgPool2d:
+    """The mean of what a max pooling takes the maximum of."""
+    if np.max(layer.dilation) > 1:
+        raise Pix2PixError("measured does not know max pooling with a dilation.")
+    return nn.AvgPool2d(layer.kernel_size, layer.stride, layer.padding, layer.ceil_mode)
+
 
 @dataclass(eq=False)
 class Step:
@@ -29,8 +86,8 @@ class Step:
     layer: nn.Module | None  # None: the picture, or a function of `PLACE_BY_PLACE`
     sources: list["Step"]
     grid: tuple[int, int]
-    reads: tuple = ()  # the rules for its rows and columns
-    strides: tuple = ()  # for both, the pixels from one unit to the next: `theoretical` adds them
+    reads: tuple[Reads, ...] = ()  # the rules for its rows and columns
+    strides: tuple[Fraction, ...] = (Fraction(1), Fraction(1))  # pixels from one unit to the next
 
 
 def no_rule(what: object, name: str) -> Pix2PixError:
@@ -80,7 +137,10 @@ class Recorder(TorchFunctionMode):
             reads = tuple(self.rules(layer, *axis) for axis in axes)
         except NotImplementedError:  # for some of its settings alone
             raise no_rule(layer, self.working[-1]) from None
-        output.step = Step(self.working[-1], layer, sources, grid, reads)
+        if len({source.strides for source in sources}) > 1:  # they would drift apart for ever
+            raise no_rule("branches whose strides differ", self.working[-1])
+        strides = tuple(a * b.rate for a, b in zip(sources[0].strides, reads, strict=True))
+        output.step = Step(self.working[-1], layer, sources, grid, reads, strides)
         self.steps.append(output.step)
 
     def enter(self, name: str, layer: nn.Module) -> None:
