@@ -12,7 +12,6 @@ Prints the scores of each objective as one JSON line. About five minutes on one 
 import argparse
 import datetime
 import json
-from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,16 +21,19 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
-from pix2pix_lib import Pix2PixError, data
-from pix2pix_lib.augment import denormalise, eval_transform, train_transform
+from pix2pix_lib import Pix2PixError
+from pix2pix_lib.data import PairedImageFolder, denormalise, find
 from pix2pix_lib.evaluation import Tally
-from pix2pix_lib.generator import device_name
-from pix2pix_lib.training import FREE_TO_CHANGE, TrainConfig, Trainer, batches, descend, train_on
+from pix2pix_lib.from_config import open_pairs
+from pix2pix_lib.runtime.config import TrainConfig
+from pix2pix_lib.runtime.device import device_name
+from pix2pix_lib.runtime.run import FREE_TO_CHANGE
+from pix2pix_lib.training import Trainer, batches, descend, train_step
 
 RESULTS = Path(__file__).parents[1] / "results" / "objective_grid"
 CONFIG = TrainConfig(
     size=128, load_size=286, mirror="diagonal", ngf=16, ndf=16, epochs=1, learning_rate=5e-4,
-    workers=0, precision="fp32",
+    workers=0, precision="fp32", cache=False,
 )
 OBJECTIVES = {  # name: λ, the weight of L1 beside the adversarial loss; None: L1 alone
     "GAN alone": 0, "GAN + 1·L1": 1, "GAN + 10·L1": 10, "GAN + 100·L1": 100,
@@ -41,25 +43,31 @@ VARIED = {"lambda_l1", "log_every"}  # by the grid itself; and of no effect
 SHOWN = 6  # validation pairs on the sheet, spread over the split
 
 
-def train_on_l1(trainer: Trainer, batch: dict) -> None:
-    """What `train_on` does, without a discriminator."""
-    descend(trainer.optimizer_g, F.l1_loss(trainer.generator(batch["source"]), batch["target"]))
+def train_on(trainer: Trainer, batch: dict, lambda_l1: float | None) -> None:
+    """One step under one objective; without a discriminator where `lambda_l1` is None."""
+    batch = {side: batch[side].to(trainer.device) for side in ("source", "target")}
+    if lambda_l1 is None:
+        fake_target = trainer.generator(batch["source"])
+        descend(trainer.optimizer_g, F.l1_loss(fake_target, batch["target"]))
+    else:
+        networks = trainer.generator, trainer.discriminator
+        optimizers = trainer.optimizer_g, trainer.optimizer_d
+        train_step(*networks, *optimizers, batch, trainer.gan_loss, lambda_l1)
+        trainer.schedule_d.step()
     trainer.schedule_g.step()
 
 
-def train(config: TrainConfig, lambda_l1: float | None, pairs: data.PairedImageFolder) -> Trainer:
+def train(config: TrainConfig, lambda_l1: float | None, pairs: PairedImageFolder) -> Trainer:
     """A trainer after all its steps."""
-    alone = lambda_l1 is None
     total_steps = config.epochs * (len(pairs) // config.batch_size)
-    trainer = Trainer(replace(config, lambda_l1=float(lambda_l1 or 0)), total_steps)
-    step = train_on_l1 if alone else train_on
+    trainer = Trainer(config, total_steps)
     for batch in tqdm(batches(pairs, config, 0, trainer.processes), total=total_steps, unit="step"):
-        step(trainer, {side: batch[side].to(trainer.device) for side in ("source", "target")})
+        train_on(trainer, batch, lambda_l1)
     return trainer
 
 
 @torch.inference_mode()
-def translate(trainer: Trainer, pairs: data.PairedImageFolder) -> tuple[dict, torch.Tensor]:
+def translate(trainer: Trainer, pairs: PairedImageFolder) -> tuple[dict, torch.Tensor]:
     """Scores on all pairs, and the translations (SHOWN, 3, size, size) of those on the sheet."""
     trainer.generator.eval()
     tally, translations = Tally(), []
@@ -70,7 +78,7 @@ def translate(trainer: Trainer, pairs: data.PairedImageFolder) -> tuple[dict, to
     return tally.scores(), torch.cat(translations)[shown(pairs)]
 
 
-def shown(pairs: data.PairedImageFolder) -> list[int]:
+def shown(pairs: PairedImageFolder) -> list[int]:
     """The indices of the pairs on the sheet."""
     return np.linspace(0, len(pairs) - 1, SHOWN + 2).round().astype(int).tolist()[1:-1]
 
@@ -83,14 +91,7 @@ def write_sheet(columns: list[torch.Tensor], path: Path) -> None:
 
 def make_grid(config: TrainConfig, out: Path) -> None:
     """Train and score every objective, print its scores, then write the sheet and `grid.json`."""
-    folder, geometry = data.find(config.data), (config.load_size, config.size)
-    transform = train_transform(*geometry, config.mirror)
-    train_pairs = data.PairedImageFolder(
-        folder, "train", config.direction, transform, config.load_size, config.seed
-    )
-    val_pairs = data.PairedImageFolder(
-        folder, "val", config.direction, eval_transform(config.size, config.load_size)
-    )
+    train_pairs, val_pairs = open_pairs(config)
     examples = [val_pairs[index] for index in shown(val_pairs)]
     columns, objectives = [torch.stack([pair["source"] for pair in examples])], []
     for name, lambda_l1 in OBJECTIVES.items():
@@ -101,7 +102,7 @@ def make_grid(config: TrainConfig, out: Path) -> None:
         print(json.dumps(objectives[-1], ensure_ascii=False), flush=True)
     columns.append(torch.stack([pair["target"] for pair in examples]))
 
-    settings = asdict(replace(config, data=folder.name)).items()
+    settings = config.replace(data=find(config.data).name).model_dump().items()
     grid = {
         "objectives": objectives, "pairs": [pair["name"] for pair in examples],
         "steps": trainer.total_steps, "train_pairs": len(train_pairs), "val_pairs": len(val_pairs),
@@ -123,7 +124,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=CONFIG.epochs, help="default: %(default)s")
     arguments = parser.parse_args()
     try:
-        make_grid(replace(CONFIG, data=arguments.data, epochs=arguments.epochs), arguments.out)
+        make_grid(CONFIG.replace(data=arguments.data, epochs=arguments.epochs), arguments.out)
     except Pix2PixError as error:
         parser.exit(1, f"{error}\n")
 

@@ -22,7 +22,7 @@ CLOSED_FORMS = {
     "lsgan": (lambda z: (z - 1) ** 2, lambda z: z**2, lambda z: (z - 1) ** 2),
     "hinge": (lambda z: max(0, 1 - z), lambda z: max(0, 1 + z), lambda z: -z),
 }
-# Slopes of the price that G pays, at logit z.
+# Slopes of the loss of G, at logit z.
 GENERATOR_SLOPES = {
     "vanilla": lambda z: -1 / (1 + math.exp(z)),
     "lsgan": lambda z: 2 * (z - 1),
@@ -32,7 +32,7 @@ GENERATOR_SLOPES = {
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("logit", LOGITS)
-def test_prices_match_the_closed_forms(mode, logit):
+def test_losses_match_the_closed_forms(mode, logit):
     loss, z = GANLoss(mode), torch.tensor([logit])
     on_real, on_fake, for_generator = (form(logit) for form in CLOSED_FORMS[mode])
     assert float(loss(z, real=True)) == pytest.approx(on_real, abs=1e-6)
@@ -67,14 +67,10 @@ def test_chance_levels(mode, at_zero, chance):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_the_discriminator_loss_is_halved_and_free_for_the_perfect(mode):
-    loss = GANLoss(mode)
-    real, fake = torch.tensor([1.7]), torch.tensor([0.3])
-    halves = (loss(real, real=True) + loss(fake, real=False)) / 2
-    assert torch.equal(discriminator_loss(real, fake, loss), halves)
+def test_a_perfect_discriminator_pays_nothing(mode):
     perfect = {"vanilla": (30.0, -30.0), "lsgan": (1.0, 0.0), "hinge": (1.0, -1.0)}[mode]
-    price = discriminator_loss(*map(torch.tensor, perfect), loss)
-    assert float(price) == pytest.approx(0, abs=1e-6)
+    loss = discriminator_loss(*map(torch.tensor, perfect), GANLoss(mode))
+    assert float(loss) == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -82,9 +78,9 @@ def test_the_discriminator_loss_is_halved_and_free_for_the_perfect(mode):
 def test_extreme_logits_stay_finite(mode, logit):
     for kind in ({"real": True}, {"real": False}, {"real": True, "for_generator": True}):
         z = torch.full((1, 1, 4, 4), logit, requires_grad=True)
-        price = GANLoss(mode)(z, **kind)
-        price.backward()
-        assert torch.isfinite(price) and torch.isfinite(z.grad).all()
+        loss = GANLoss(mode)(z, **kind)
+        loss.backward()
+        assert torch.isfinite(loss) and torch.isfinite(z.grad).all()
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -100,13 +96,6 @@ def test_the_vanilla_generator_loss_does_not_saturate():
     fake = target = torch.zeros(1, 3, 2, 2)
     generator_loss(z, fake, target, GANLoss()).total.backward()
     assert float(z.grad) < -0.99
-
-
-@pytest.mark.parametrize("mode", MODES)
-def test_the_discriminator_pulls_real_up_and_fake_down(mode):
-    real, fake = torch.zeros(3, requires_grad=True), torch.full((3,), 0.5, requires_grad=True)
-    discriminator_loss(real, fake, GANLoss(mode)).backward()
-    assert (real.grad < 0).all() and (fake.grad > 0).all()
 
 
 @pytest.mark.parametrize("mode", MODES)
