@@ -215,6 +215,9 @@ def main(arguments: list[str] | None = None) -> int:
     warnings.formatwarning = lambda message, *where: f"\npix2pix: {message}\n"  # beside the progress bar
     try:
         return parsed.run(parsed) or 0
+    except BrokenPipeError:  # whoever reads our output, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except Pix2PixError as error:
         if parsed.debug:
             raise
