@@ -1,9 +1,4 @@
-"""Image-to-image translation with pix2pix: a course in thirteen notebooks, and the library that they build.
-
-Modules:
-
-- `pix2pix_lib.runtime.graph`: Which layer of a network reads which: it is run once, and what is executed is written down.
-- `pix2pix_lib.runtime.layers`: Layers that compute the same as PyTorch's, faster on a processor; lesson 8 measures them."""
+"""Pix2pix: the library that the course builds; the modules named after lessons come from them."""
 
 from importlib import import_module
 

@@ -1,8 +1,7 @@
-"""Which layer of a network reads which: it is run once, and what is executed is written down.
+"""Which layer of a network reads which: it is run once, and what is executed is written down."""
 
-Before that, the rules of layers that lesson 5 uses but does not teach; at the end, what
-`receptive_field` needs to take and to give units, numbers and boxes.
-"""
+# First the rules of layers that lesson 5 uses but does not teach; at the end, what
+# `receptive_field` needs to take and to give units, numbers and boxes.
 
 import copy
 from collections.abc import Callable, Iterable, Iterator

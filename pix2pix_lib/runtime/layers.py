@@ -1,8 +1,7 @@
-"""Layers that compute the same as PyTorch's, faster on a processor; lesson 8 measures them.
+"""Layers that compute the same as PyTorch's, faster on a processor; lesson 8 measures them."""
 
-Each has the weights of the layer it stands for, and goes that layer's own way where it would gain
-nothing. Results differ by rounding alone.
-"""
+# Each has the weights of the layer it stands for, and goes that layer's own way where it would
+# gain nothing. Results differ by rounding alone.
 
 import torch
 from torch import nn
