@@ -15,6 +15,8 @@ from typing import get_args
 from . import Pix2PixError, __version__
 from .files.whole import whole_file
 
+WEIGHTS = "a bundled name or a file (default: earth_sat2map)"
+
 
 def data_list(arguments) -> None:
     from .files.sets import SETS
@@ -128,8 +130,10 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
     """An option for each setting of `TrainConfig`: its kind, choices, help text and default."""
     from .runtime.config import TrainConfig
 
-    parser.add_argument("--config", metavar="FILE", help="TOML file of settings; options typed here win")
-    parser.add_argument("--resume", action="store_true", help="carry on from the checkpoint in --out")
+    typed_wins = "TOML file of settings; options typed here win"
+    parser.add_argument("--config", metavar="FILE", help=typed_wins)
+    carry_on = "carry on from the checkpoint in --out"
+    parser.add_argument("--resume", action="store_true", help=carry_on)
     for name, entry in TrainConfig.model_fields.items():
         if entry.annotation is bool:
             kind = {"action": argparse.BooleanOptionalAction}
@@ -149,8 +153,9 @@ def add_data(commands) -> None:
     listing.set_defaults(run=data_list)
     getting = actions.add_parser("get", help="build or download a data set")
     getting.add_argument("name", metavar="NAME")
-    getting.add_argument("--root", default="data", help="folder that data sets lie in (default: data)")
-    getting.add_argument("--photographs", metavar="DIR", help="your own pictures, for colorize and edges")
+    getting.add_argument("--root", default="data", help="folder of all sets (default: data)")
+    own = "your own pictures, for colorize and edges"
+    getting.add_argument("--photographs", metavar="DIR", help=own)
     getting.set_defaults(run=data_get)
     checking = actions.add_parser("check", help="inspect any folder of pairs")
     checking.add_argument("folder", metavar="DIR")
@@ -167,33 +172,36 @@ def add_train(commands, with_options: bool) -> None:
 def add_evaluate(commands) -> None:
     parser = commands.add_parser("evaluate", help="score a generator against the look-up baseline")
     parser.add_argument("--weights", required=True, help="a bundled name or a file")
-    parser.add_argument("--data", default="earth", help="a data set's name, or a folder (default: earth)")
+    parser.add_argument("--data", default="earth", help="a set's name or a folder (default: earth)")
     parser.add_argument("--split", default="val", help="train, val or test (default: val)")
     parser.add_argument("--json", metavar="FILE", help="write the scores to FILE, too")
-    parser.add_argument("--card", action="store_true", help="keep the scores in the weights' model card, too")
+    kept = "keep the scores in the weights' model card, too"
+    parser.add_argument("--card", action="store_true", help=kept)
     parser.set_defaults(run=evaluate)
 
 
 def add_translate(commands) -> None:
     parser = commands.add_parser("translate", help="translate pictures of any size")
     parser.add_argument("inputs", nargs="+", metavar="IN", help="picture files or folders of them")
-    parser.add_argument("-o", "--output", required=True, metavar="OUT", help="folder, or a file for one picture")
-    parser.add_argument("--weights", default="earth_sat2map", help="a bundled name or a file (default: earth_sat2map)")
+    where = "folder, or a file for one picture"
+    parser.add_argument("-o", "--output", required=True, metavar="OUT", help=where)
+    parser.add_argument("--weights", default="earth_sat2map", help=WEIGHTS)
     parser.add_argument("--device", help="cpu, cuda or mps (default: the best there is)")
-    parser.add_argument("--stochastic", action="store_true", help="keep dropout on, the paper's only noise")
+    noise = "keep dropout on, the paper's only noise"
+    parser.add_argument("--stochastic", action="store_true", help=noise)
     parser.add_argument("--seed", type=int, help="of the dropout")
     parser.set_defaults(run=translate)
 
 
 def add_export(commands) -> None:
     parser = commands.add_parser("export", help="write a generator for other programs")
-    parser.add_argument("--weights", default="earth_sat2map", help="a bundled name or a file (default: earth_sat2map)")
+    parser.add_argument("--weights", default="earth_sat2map", help=WEIGHTS)
     parser.add_argument("--onnx", required=True, metavar="FILE", help="the ONNX file to write")
     parser.set_defaults(run=export)
 
 
 def build_parser(for_training: bool) -> argparse.ArgumentParser:
-    """The whole grammar; the options of `train` come from the library, which takes seconds to import."""
+    """The whole grammar; the options of `train` come from a module that is slow to import."""
     parser = argparse.ArgumentParser(prog="pix2pix", description=__doc__)
     parser.add_argument("--version", action="version", version=__version__)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -203,16 +211,18 @@ def build_parser(for_training: bool) -> argparse.ArgumentParser:
     add_evaluate(commands)
     add_translate(commands)
     add_export(commands)
-    checkup = commands.add_parser("doctor", help="what is installed, what device is used, what is missing")
+    told = "what is installed, what device is used, what is missing"
+    checkup = commands.add_parser("doctor", help=told)
     checkup.set_defaults(run=doctor)
     return parser
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; returns the exit status: 0, or 1 with one line of plain words on stderr."""
+    """Run the command line; returns 0, or 1 with one line of plain words on stderr."""
     arguments = sys.argv[1:] if arguments is None else arguments
     parsed = build_parser(for_training="train" in arguments).parse_args(arguments)
-    warnings.formatwarning = lambda message, *where: f"\npix2pix: {message}\n"  # beside the progress bar
+    # Warnings begin on a line of their own, below the progress bar.
+    warnings.formatwarning = lambda message, *where: f"\npix2pix: {message}\n"
     try:
         return parsed.run(parsed) or 0
     except BrokenPipeError:  # whoever reads our output, such as `head`, has seen enough

@@ -158,7 +158,7 @@ def examine(files: tuple[Path, ...], name: str, report: Report) -> Examined | No
 
 
 def check_split(folder: Path, split: str, report: Report, seen: dict) -> None:
-    """Examine every pair of a split; `seen` maps the digest of a pair to its first split and name."""
+    """Examine every pair of a split; `seen` maps a pair's digest to its first split and name."""
     try:
         files_of_pairs = find_pairs(folder, split)
     except Pix2PixError as error:

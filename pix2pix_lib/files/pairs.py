@@ -1,4 +1,4 @@
-"""Where the pairs of a data set lie, one picture for both sides or a folder for each; read in order."""
+"""Where the pairs of a data set lie: one picture for both sides, or a folder for each."""
 
 import warnings
 from collections.abc import Callable
@@ -34,7 +34,8 @@ def match_folders(folder_a: Path, folder_b: Path) -> list[tuple[Path, Path]]:
     files_b = {path.stem: path for path in pictures_in(folder_b)}
     if without_partner := sorted(files_a.keys() ^ files_b.keys()):
         raise Pix2PixError(
-            f"{folder_a} and {folder_b} must hold the same names; {without_partner[0]!r} is in one only."
+            f"{folder_a} and {folder_b} must hold the same names; {without_partner[0]!r} is in one "
+            "only."
         )
     if not files_a:
         raise Pix2PixError(f"{folder_a} holds no pictures.")
@@ -44,9 +45,9 @@ def match_folders(folder_a: Path, folder_b: Path) -> list[tuple[Path, Path]]:
 class PairReader:
     """The pairs of `root/split`, each A and B as `read_files(files, size)` reads them.
 
-    With a `size` they are that many pixels square, and `cache` keeps them, decoded, in a file beside
-    the pictures. A pair that cannot be read raises `Pix2PixError`; with `broken="skip"` the next one
-    takes its place.
+    With a `size` they are that many pixels square, and `cache` keeps them, decoded, in a file
+    beside the pictures. A pair that cannot be read raises `Pix2PixError`; with `broken="skip"` the
+    next one takes its place.
     """
 
     def __init__(

@@ -11,7 +11,6 @@ from .. import Pix2PixError
 from .pictures import join_pair, pictures_in, read_picture
 from .whole import whole_folder
 
-
 PHOTOGRAPH_SIZE = 256  # pixels square; a multiple of 8, so that no JPEG block mixes A with B
 VAL_EVERY = 5  # every fifth photograph is for validation
 

@@ -10,7 +10,6 @@ from tqdm import tqdm
 from .. import Pix2PixError
 from .pictures import PICTURE_SUFFIXES, pictures_in, read_picture, write_picture
 
-
 KEPT_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}  # anything else comes out as PNG
 
 

@@ -11,7 +11,7 @@ Engine = Callable[[torch.Tensor], torch.Tensor]  # (N, 3, size, size) in [-1, 1]
 
 
 def pytorch_engine(generator: nn.Module) -> Engine:
-    """The generator itself, on the device that it is on; tiles come from the processor and go back."""
+    """The generator itself, on its device; tiles come from the processor and go back there."""
     generator.to(memory_format=torch.channels_last)
     device = next(generator.parameters()).device
 

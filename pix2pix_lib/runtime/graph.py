@@ -190,7 +190,7 @@ def picture_shape(model: nn.Module, input_size: int | tuple[int, int]) -> tuple[
 def record(
     model: nn.Module, input_size: int | tuple[int, int], rules: Callable
 ) -> tuple[list[Step], dict[str, Step]]:
-    """The steps from the picture to the output, in order, and the last one of each layer by name."""
+    """The steps from the picture to the output, in order, and the last of each layer by name."""
     shape = picture_shape(model, input_size)
     recorder, picture = Recorder(rules), torch.empty(shape, device="meta")
     picture.step = Step("picture", None, [], shape[2:])

@@ -85,12 +85,14 @@ class ChannelsLastInstanceNorm2d(nn.InstanceNorm2d):
 
 
 def halves(lines: torch.Tensor, axis: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """The even and the odd lines, or the first and the second taps, along an axis of even length."""
+    """The even and the odd lines, or the first and second taps, along an axis of even length."""
     return lines.unflatten(axis, (-1, 2)).unbind(axis + 1)
 
 
-def convolve_by_halves(planes: torch.Tensor, kernels: torch.Tensor, axes: tuple[int, ...]) -> torch.Tensor:
-    """A convolution of stride 1 without padding, with three products in place of four along each of the axes.
+def convolve_by_halves(
+    planes: torch.Tensor, kernels: torch.Tensor, axes: tuple[int, ...]
+) -> torch.Tensor:
+    """A convolution of stride 1 without padding: three products for four along each axis.
 
     With two axes, three calls make three each: nine convolutions of a quarter of the plane.
     Planes are (N, H, W, in), kernels (out, h, w, in); along `axes` both have even sides, planes the
@@ -110,7 +112,8 @@ def convolve_by_halves(planes: torch.Tensor, kernels: torch.Tensor, axes: tuple[
     evens = first_even + second_odd
     odds = of_sums - first_even.narrow(axis, 1, odd_outputs)
     odds = odds - second_odd.narrow(axis, 0, odd_outputs)
-    woven = torch.stack((evens.narrow(axis, 0, odd_outputs), odds), axis + 1).flatten(axis, axis + 1)
+    woven = torch.stack((evens.narrow(axis, 0, odd_outputs), odds), axis + 1)
+    woven = woven.flatten(axis, axis + 1)
     return torch.cat((woven, evens.narrow(axis, odd_outputs, 1)), axis)
 
 
@@ -120,7 +123,8 @@ MUCH_INPUT = 2**18  # numbers: up to here the additions cost what the shared pro
 class KaratsubaConv2d(nn.Conv2d):
     """A 4×4 convolution, stride 1, padding 1, by halves on large input (Karatsuba and Ofman 1962).
 
-    (N, in, H, W) → (N, out, H - 1, W - 1). In bfloat16 its error is two to three times the direct one.
+    (N, in, H, W) → (N, out, H - 1, W - 1). In bfloat16 its error is two to three times the direct
+    one.
     """
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
@@ -144,7 +148,8 @@ class OneOutputConv2d(nn.Conv2d):
         rows = features.permute(0, 2, 3, 1).flatten(1, 2)  # (N, H·W, in)
         # (N, H·W, 16): the last tap goes to the first output.
         patches = rows @ self.weight[0].flip(1, 2).flatten(1)
-        patches = patches.to(self.weight.dtype).transpose(1, 2)  # bfloat16 is too coarse to add up in
+        # bfloat16 is too coarse to add up in.
+        patches = patches.to(self.weight.dtype).transpose(1, 2)
         planes = F.fold(patches, (height - 1, width - 1), 4, padding=2)
         return planes if self.bias is None else planes + self.bias
 

@@ -54,7 +54,8 @@ def graph_upsample(features, layer: nn.Module):
     taps = layer.weight.flip(2, 3).reshape(inputs, outputs, 2, 2, 2, 2).flip(3, 5)
     weight = taps.permute(3, 5, 1, 0, 2, 4).reshape(4 * outputs, inputs, 2, 2)
     bias = None if layer.bias is None else layer.bias.repeat(4)
-    features = graph_convolution(features, weight, bias, stride=1, padding=1)  # (N, 4 out, H+1, W+1)
+    # (N, 4 out, H+1, W+1)
+    features = graph_convolution(features, weight, bias, stride=1, padding=1)
     shuffled = ops.depth_to_space(features, "blocks_first", 2)  # (N, out, 2H+2, 2W+2)
     return ops.slice(shuffled, [1, 1], [-1, -1], [1, 1], [2, 3])
 

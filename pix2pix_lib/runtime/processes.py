@@ -11,7 +11,7 @@ from .device import pick_device
 
 
 class Processes:
-    """The processes that train one model together, as `accelerate launch` or `torchrun` starts them.
+    """The processes that train one model together, as `torchrun` or `accelerate launch` starts it.
 
     Without them there is one, of rank 0. Each has its `device`, a GPU of its own or its part of the
     processor, all the same weights, and every batch is shared out among them.
@@ -36,7 +36,7 @@ class Processes:
         return slice(self.rank * share, (self.rank + 1) * share)
 
     def share_gradients(self, network: nn.Module) -> nn.Module:
-        """The network as it is called in training: its gradients are the mean over all processes."""
+        """The network as it is called in training: gradients are the mean over all processes."""
         if self.accelerator is None:
             return network
         shared = self.accelerator.prepare(network)

@@ -1,4 +1,4 @@
-"""The folder of a training: settings, log, samples and checkpoints, and how to carry on from them."""
+"""The folder of a training: settings, log, samples and checkpoints to carry on from."""
 
 import csv
 import datetime
@@ -64,7 +64,7 @@ class Run:
         return state
 
     def begin(self, step: int) -> None:
-        """Make the folder; of a run that is carried on, log rows after the checkpoint are dropped."""
+        """Make the folder; rows of the log after the checkpoint of a resumed run are dropped."""
         log, rows = self.folder / "results.csv", []
         try:
             (self.folder / "samples").mkdir(parents=True, exist_ok=True)

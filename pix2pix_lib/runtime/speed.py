@@ -27,7 +27,7 @@ class InBfloat16(nn.Module):
     """A network that computes in bfloat16 inside, and takes and returns float32.
 
     Its weights stay in float32, and so does what is done with its output: a mean over a million
-    pixels wants more than three significant digits.
+    pixels wants more than the two or three significant digits of bfloat16.
     """
 
     def __init__(self, network: nn.Module):
@@ -42,7 +42,7 @@ class InBfloat16(nn.Module):
 def for_training(
     networks: Iterable[nn.Module], precision: str, compiled: bool, processes: Processes
 ) -> list[nn.Module]:
-    """Networks as they are called in training: compiled, in bfloat16, gradients shared, as asked."""
+    """Networks as they are called in training: compiled, in bfloat16, gradients shared."""
     called = []
     for network in networks:
         if compiled:
@@ -59,7 +59,7 @@ def to_device_batch(batch: dict, device: torch.device) -> dict[str, torch.Tensor
 
 
 def match_layout(*optimizers: torch.optim.Optimizer) -> None:
-    """After loading, lay Adam's memory out as the weights are: fused Adam reads both in one order."""
+    """Lay Adam's memory out as the weights are: fused Adam reads both in one order."""
     for optimizer in optimizers:
         for weight, memory in optimizer.state.items():
             for name in ("exp_avg", "exp_avg_sq"):
