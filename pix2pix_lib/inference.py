@@ -116,7 +116,8 @@ def check_request(picture: Image.Image, seed: int | None) -> None:
 
 # %% ../notebooks/11_inference.ipynb #translate-picture
 def translate_picture(
-    generator: UNetGenerator, forward: Callable, picture: Image.Image, stochastic: bool, seed
+    generator: UNetGenerator, forward: Callable, picture: Image.Image, stochastic: bool,
+    seed: int | None,
 ) -> Image.Image:
     """Translate any picture with `forward`, or with dropout on, which a faster engine lacks."""
     check_request(picture, seed)

@@ -173,7 +173,7 @@ def restore_state(trainer: Trainer, state: dict) -> None:
 # %% ../notebooks/07_training.ipynb #batches
 from torch.utils.data import DataLoader, Subset
 
-from .runtime.failures import check_losses, explained, watch_workers
+from .runtime.failures import explained, watch_workers
 from .runtime.run import Run
 from .runtime.signals import leave_signals_alone, stop_signals
 
@@ -203,7 +203,9 @@ def batches(
         yield from watch_workers(loader)
 
 # %% ../notebooks/07_training.ipynb #train
-def train(trainer: Trainer, run: Run, train_pairs, sample_pairs) -> None:
+def train(
+    trainer: Trainer, run: Run, train_pairs: PairedImageFolder, sample_pairs: PairedImageFolder
+) -> None:
     """The loop: step, log, save, until the last step or a signal to stop."""
     config, processes = trainer.config, trainer.processes
     with run.progress_bar(trainer.step, trainer.total_steps) as bar, stop_signals() as stop:
@@ -214,7 +216,6 @@ def train(trainer: Trainer, run: Run, train_pairs, sample_pairs) -> None:
             if trainer.step % config.log_every == 0 or last:
                 losses = run.log(trainer.step, processes.mean(losses))
             if trainer.step % config.save_every == 0 or last or stopped:
-                check_losses(losses, trainer.step)
                 if processes.is_first:
                     run.save(checkpoint_state(trainer), best_generator(trainer))
                     run.sample(trainer.step, sample_grid(trainer, sample_pairs))

@@ -114,7 +114,7 @@ if processes.rank == 0:
     time.sleep(2)
     written.touch()
 processes.end()
-print("written" if written.exists() else "not yet written")
+sys.stdout.write("written\\n" if written.exists() else "not yet written\\n")  # in one piece
 """)
     script = [str(tmp_path / "slow_to_write.py"), str(tmp_path / "written")]
     run = subprocess.run(

@@ -179,9 +179,10 @@ def test_a_sample_both_ways_and_what_is_known_of_the_models(page, site, service)
     expect(page.get_by_role("button", name="Japan").first).to_have_attribute("aria-pressed", "true")
 
     card = service.client.get("/v1/models/earth_map2sat").json()
+    checksum = page.get_by_text(card["sha256"])
+    expect(checksum).to_be_attached()  # until then it is the card of the other model
     page.get_by_text("About this model").click()
     expect(page.get_by_text(f"{card['parameters']:,}")).to_be_visible()
-    checksum = page.get_by_text(card["sha256"])
     expect(checksum).to_be_visible()
     box = checksum.bounding_box()
     assert box["x"] + box["width"] <= page.viewport_size["width"]
