@@ -214,11 +214,11 @@ def train(
             bar.update()
             last, stopped = trainer.step == trainer.total_steps, processes.any(bool(stop))
             if trainer.step % config.log_every == 0 or last:
-                losses = run.log(trainer.step, processes.mean(losses))
-            if trainer.step % config.save_every == 0 or last or stopped:
-                if processes.is_first:
-                    run.save(checkpoint_state(trainer), best_generator(trainer))
-                    run.sample(trainer.step, sample_grid(trainer, sample_pairs))
+                run.log(trainer.step, processes.mean(losses))
+            save = trainer.step % config.save_every == 0 or last or stopped
+            if save and processes.is_first:
+                run.save(checkpoint_state(trainer), best_generator(trainer))
+                run.sample(trainer.step, sample_grid(trainer, sample_pairs))
             if stopped and not last:
                 processes.end()
                 raise Pix2PixError(f"Stopped at step {trainer.step}, all saved; use --resume.")
