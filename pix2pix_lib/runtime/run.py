@@ -93,7 +93,7 @@ class Run:
         )
         return self.bar
 
-    def log(self, step: int, losses: dict[str, torch.Tensor]) -> dict[str, float]:
+    def log(self, step: int, losses: dict[str, torch.Tensor]) -> None:
         """Write the losses into a row of `results.csv` and behind the bar; NaN ends the run."""
         losses = check_losses(losses, step)
         self.bar.set_postfix({name: f"{value:.3f}" for name, value in losses.items()})
@@ -104,7 +104,6 @@ class Run:
                 csv.writer(file, lineterminator="\n").writerow(row)
         for name in LOSSES if self.board else ():
             self.board.add_scalar(f"loss/{name}", losses[name], step)
-        return losses
 
     def save(self, state: dict, generator: nn.Module) -> None:
         """Write `checkpoint.pt` and `generator.safetensors`, each whole or not at all."""
