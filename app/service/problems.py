@@ -1,7 +1,5 @@
 """Every error that leaves the service is a problem document (RFC 9457)."""
 
-from http import HTTPStatus
-
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -9,6 +7,19 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from service.logs import request_id
+
+# By RFC 9110, for what the service answers with: Python's own names differ between its versions.
+TITLES = {
+    404: "Not Found",
+    405: "Method Not Allowed",
+    406: "Not Acceptable",
+    408: "Request Timeout",
+    413: "Content Too Large",
+    415: "Unsupported Media Type",
+    422: "Unprocessable Content",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
 
 
 class ProblemDocument(BaseModel):
@@ -36,7 +47,7 @@ class Problem(Exception):
 
     def document(self) -> dict:
         return ProblemDocument(
-            title=HTTPStatus(self.status).phrase,
+            title=title(self.status),
             status=self.status,
             detail=self.detail,
             request_id=request_id.get(),
@@ -44,6 +55,11 @@ class Problem(Exception):
 
     def response(self) -> ProblemResponse:
         return ProblemResponse(self.document(), self.status, self.headers)
+
+
+def title(status: int) -> str:
+    """The name of a status; one that the service itself never gives has its number."""
+    return TITLES.get(status, f"Status {status}")
 
 
 class Busy(Problem):
@@ -59,7 +75,7 @@ def describe(status: int, request: Request) -> str:
         return f"There is nothing at {request.url.path}; /docs lists what there is."
     if status == 405:
         return f"{request.url.path} does not take {request.method}; see the header Allow."
-    return f"{HTTPStatus(status).phrase}; /docs describes what the service expects."
+    return f"{title(status)}; /docs describes what the service expects."
 
 
 def explain(error: RequestValidationError) -> str:

@@ -7,6 +7,19 @@ import numpy as np
 from PIL import Image
 from servers import Service
 
+# What RFC 9110 calls the statuses that the service answers with, on any Python.
+TITLES = {
+    404: "Not Found",
+    405: "Method Not Allowed",
+    406: "Not Acceptable",
+    408: "Request Timeout",
+    413: "Content Too Large",
+    415: "Unsupported Media Type",
+    422: "Unprocessable Content",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
+
 
 def noise(width: int = 60, height: int = 40, mode: str = "RGB", seed: int = 0) -> Image.Image:
     """A picture of random pixels."""
@@ -38,7 +51,8 @@ def assert_problem(response: httpx.Response, *statuses: int) -> dict:
     assert response.headers["content-type"] == "application/problem+json"
     problem = response.json()
     assert set(problem) == {"type", "title", "status", "detail", "request_id"}
-    assert problem["status"] == response.status_code and problem["title"]
+    assert problem["status"] == response.status_code
+    assert problem["title"] == TITLES[problem["status"]]
     assert problem["request_id"] == response.headers["x-request-id"]
     assert len(problem["detail"]) > 20 and problem["detail"].endswith((".", "parameter."))
     if response.status_code == 503:

@@ -7,9 +7,11 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from calls import assert_problem, decoded, encoded, noise, translate
+from calls import TITLES, assert_problem, decoded, encoded, noise, translate
+from fastapi import FastAPI, HTTPException
+from fastapi.testclient import TestClient
 from PIL import Image
-from servers import Service, until
+from servers import REPOSITORY, Service, until
 
 from pix2pix_lib.generator import UNetGenerator, save_generator
 from pix2pix_lib.inference import Translator
@@ -177,6 +179,24 @@ def test_problems_of_the_framework_are_problem_documents(service):
     )
 
 
+def test_a_status_that_the_service_never_gives_has_a_title_too(monkeypatch):
+    monkeypatch.syspath_prepend(REPOSITORY / "app")
+    from service import problems
+
+    app = FastAPI()
+    problems.install(app)
+
+    @app.get("/{status}")
+    async def refuse(status: int):
+        raise HTTPException(status)
+
+    def titled(status: int) -> str:
+        return TestClient(app).get(f"/{status}").json()["title"]
+
+    assert {status: titled(status) for status in TITLES} == TITLES
+    assert (titled(418), titled(499)) == ("Status 418", "Status 499")
+
+
 def test_the_documentation_asks_no_other_host(service):
     document = service.client.get("/openapi.json").json()
     operations = [operation for path in document["paths"].values() for operation in path.values()]
@@ -188,6 +208,7 @@ def test_the_documentation_asks_no_other_host(service):
             if int(status) >= 400:
                 assert list(response["content"]) == ["application/problem+json"]
                 assert response["content"]["application/problem+json"]["example"]["detail"]
+                assert response["description"] == TITLES[int(status)]
     for page in ("/docs", "/redoc"):
         text = service.client.get(page).text
         links = re.findall(r"""(?:src|href)=["']([^"']+)""", text)
