@@ -3,17 +3,17 @@
 # Every module of the library is imported where it is first needed: `pix2pix --help` stays quick.
 import argparse
 import functools
-import importlib.metadata
+import io
 import json
 import os
 import platform
 import sys
-import warnings
 from pathlib import Path
 from typing import get_args
 
 from . import Pix2PixError, __version__
 from .files.whole import whole_file
+from .runtime.workers import warn_plainly
 
 WEIGHTS = "a bundled name or a file (default: earth_sat2map)"
 
@@ -88,42 +88,22 @@ def export(arguments) -> None:
     print(f"{arguments.onnx} gives the same pictures: {levels:.4f} levels of 255 apart at most.")
 
 
-EXTRAS = {  # the packages that each extra brings, one of each kind
-    "course": ("jupyterlab", "ipywidgets", "matplotlib"),
-    "app": ("fastapi", "streamlit"),
-    "openvino": ("openvino",),
-    "onnx": ("onnxscript", "onnxruntime"),
-    "tensorboard": ("tensorboard",),
-    "distributed": ("accelerate",),
-}
-
-
 def doctor(arguments) -> None:
     import torch
 
     from .files.weights import bundled_weights
     from .runtime.device import device_name, fast_precision, pick_device
+    from .runtime.extras import extras, state, version_of
 
     device = pick_device()
     print(f"pix2pix_lib {__version__}, Python {platform.python_version()}, {platform.platform()}")
-    for package in ("torch", "torchvision", "albumentations"):
-        print(f"{package:<16} {version_of(package) or 'missing'}")
-    for extra, packages in EXTRAS.items():
-        found = {package: version_of(package) for package in packages}
-        told = ", ".join(f"{package} {version}" for package, version in found.items())
-        missing = f"not installed: pip install 'pix2pix-lib[{extra}]'"
-        print(f"extra {extra:<10} {told if all(found.values()) else missing}")
-    print(f"device           {device_name(device)} ({torch.get_num_threads()} CPU threads)")
-    print(f"training         in {fast_precision(device)} unless --precision says otherwise")
-    print(f"weights          {', '.join(bundled_weights()) or 'none'}")
-
-
-def version_of(package: str) -> str | None:
-    """The version of an installed package."""
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
+    rows = {package: version_of(package) for package in ("torch", "albumentations")}
+    rows |= {f"extra {extra}": state(extra) for extra in extras() if extra != "dev"}
+    rows["device"] = f"{device_name(device)} ({torch.get_num_threads()} CPU threads)"
+    rows["training"] = f"in {fast_precision(device)} unless --precision says otherwise"
+    rows["weights"] = ", ".join(bundled_weights()) or "none"
+    for name, told in rows.items():
+        print(f"{name:<18}{told}")
 
 
 def add_train_options(parser: argparse.ArgumentParser) -> None:
@@ -221,8 +201,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns 0, or 1 with one line of plain words on stderr."""
     arguments = sys.argv[1:] if arguments is None else arguments
     parsed = build_parser(for_training="train" in arguments).parse_args(arguments)
-    # Warnings begin on a line of their own, below the progress bar.
-    warnings.formatwarning = lambda message, *where: f"\npix2pix: {message}\n"
+    warn_plainly()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # Windows' code pages lack the arrow, for example
     try:
         return parsed.run(parsed) or 0
     except BrokenPipeError:  # whoever reads our output, such as `head`, has seen enough

@@ -175,7 +175,8 @@ from torch.utils.data import DataLoader, Subset
 
 from .runtime.failures import explained, watch_workers
 from .runtime.run import Run
-from .runtime.signals import leave_signals_alone, stop_signals
+from .runtime.signals import stop_signals
+from .runtime.workers import begin_worker
 
 
 def shuffled(count: int, config: TrainConfig, epoch: int) -> torch.Tensor:
@@ -197,7 +198,7 @@ def batches(
         pairs.epoch = epoch
         loader = DataLoader(
             Subset(pairs, indices), share.stop - share.start, num_workers=config.workers,
-            generator=torch.Generator(), worker_init_fn=leave_signals_alone,
+            generator=torch.Generator(), worker_init_fn=begin_worker,
             pin_memory=processes.device.type == "cuda",
         )
         yield from watch_workers(loader)

@@ -194,18 +194,19 @@ def test_cache_holds_what_plain_decoding_gives(tmp_path):
 
 def test_cache_follows_the_pictures(tmp_path, monkeypatch):
     write_pairs(tmp_path / "train", 3)
-    cache = tmp_path / ".cache-train-64.npy"
-    first = np.array(PairedImageFolder(tmp_path, size=64, cache=True).cache.pixels)
-    written = cache.stat().st_mtime_ns
+    first = PairedImageFolder(tmp_path, size=64, cache=True).cache
+    written = first.path.stat().st_mtime_ns
+    PairedImageFolder(tmp_path, "train", size=32, cache=True)  # of another size: both are kept
     monkeypatch.chdir(tmp_path)  # another way to name the same folder is no reason to build again
     PairedImageFolder(".", size=64, cache=True)
-    assert cache.stat().st_mtime_ns == written
+    assert first.path.stat().st_mtime_ns == written and len(list(tmp_path.glob("*.npy"))) == 2
     shutil.copy(tmp_path / "train" / "1.png", tmp_path / "train" / "2.png")
     os.utime(tmp_path / "train" / "2.png", ns=(1, 1))
     changed = PairedImageFolder(tmp_path, size=64, cache=True).cache
     assert np.array_equal(changed[1], first[0]) and np.array_equal(changed[2], first[2])
     (tmp_path / "train" / "3.png").unlink()
     assert len(PairedImageFolder(tmp_path, size=64, cache=True).cache.pixels) == 2
+    assert len(list(tmp_path.glob("*.npy"))) == 2, "older ones are removed"
 
 
 def test_cache_that_cannot_be_built_leaves_nothing(tmp_path):
@@ -224,6 +225,10 @@ def test_a_worker_opens_the_cache_instead_of_receiving_it(tmp_path):
     received = pickle.loads(sent)
     assert np.array_equal(received[3]["source"], dataset[3]["source"])
     assert isinstance(received.cache.pixels, np.memmap)
+    received = pickle.loads(sent)
+    dataset.cache.path.unlink()
+    with pytest.raises(Pix2PixError, match="the pictures have changed"):
+        received[3]
 
 
 # --- sets by name, and from photographs

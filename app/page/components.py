@@ -18,7 +18,8 @@ SCREEN, THUMBNAIL = (1600, 1600), (192, 192)  # pixels
 
 def load_component(name: str) -> Callable:
     """Register the component whose markup, style and script lie in the folder."""
-    parts = {kind: (FOLDER / f"{name}.{kind}").read_text() for kind in ("html", "css", "js")}
+    files = {kind: FOLDER / f"{name}.{kind}" for kind in ("html", "css", "js")}
+    parts = {kind: file.read_text(encoding="utf-8") for kind, file in files.items()}
     return st.components.v2.component(f"pix2pix_{name}", **parts)
 
 

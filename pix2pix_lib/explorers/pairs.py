@@ -26,7 +26,7 @@ def pair_by_number(pairs: PairedImageFolder, number: int) -> dict:
 def read_places(root: str | Path, split: str) -> dict[str, tuple[float, float]]:
     """(longitude, latitude) in degrees of each pair by its name; empty without a `tiles.csv`."""
     table = Path(root) / "tiles.csv"
-    lines = table.read_text().splitlines() if table.exists() else []
+    lines = table.read_text(encoding="utf-8").splitlines() if table.exists() else []
     rows = [row for row in csv.DictReader(lines) if row["split"] == split]
     return {row["number"]: (float(row["longitude"]), float(row["latitude"])) for row in rows}
 

@@ -1,8 +1,9 @@
 """Decoded pairs, kept in one file beside the pictures and read through a memory map."""
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -16,43 +17,57 @@ from .whole import whole_file
 class PairCache:
     """`cache[index]` is A and B of a pair, uint8 (size, size, 3) each.
 
-    The file `path`, uint8 (N, 2, size, size, 3), is made with `read(index)` where it is missing, or
-    older than a picture. Room that is missing raises `Pix2PixError`.
+    The file, `.cache-SPLIT-SIZE-FINGERPRINT.npy` in `root`, uint8 (N, 2, size, size, 3), is made
+    with `read(index)` where it is missing, and never changed: other pictures have another
+    fingerprint. Room that is missing raises `Pix2PixError`.
     """
 
     def __init__(
-        self, path: Path, pairs: list[tuple[Path, ...]], size: int, read: Callable, broken: str
+        self,
+        root: Path,
+        split: str,
+        pairs: list[tuple[Path, ...]],
+        size: int,
+        read: Callable,
+        broken: str,
     ):
-        self.path = path
-        stamp, fingerprint = path.with_suffix(".sha256"), state_of(path, pairs, size, broken)
+        name, fingerprint = f".cache-{split}-{size}", state_of(root, pairs, size, broken)
+        self.path = root / f"{name}-{fingerprint[:12]}.npy"
         try:
-            with FileLock(path.with_suffix(".lock")):
-                if not (path.exists() and stamp.exists() and stamp.read_text() == fingerprint):
-                    stamp.unlink(missing_ok=True)
-                    write_pairs(path, (len(pairs), 2, size, size, 3), read)
-                    stamp.write_text(fingerprint)
-            self.pixels = np.load(path, mmap_mode="r")
+            with FileLock(root / f"{name}.lock"):
+                if not self.path.exists():
+                    write_pairs(self.path, (len(pairs), 2, size, size, 3), read)
+                    remove_all_but(self.path, root.glob(f"{name}-*.npy"))
+                self.pixels = np.load(self.path, mmap_mode="r")
         except OSError as error:
             reason = error.strerror or error
             raise Pix2PixError(
-                f"The cache {path} cannot be written ({reason}): make room for it."
+                f"The cache {self.path} cannot be written ({reason}): make room for it."
             ) from None
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        if self.pixels is None:
+            self.pixels = self.reopen()
         return tuple(self.pixels[index])
 
     def __getstate__(self) -> dict:
-        return {"path": self.path}  # a memory map would travel to a worker process as a copy
+        # A memory map would travel to a worker process as a copy.
+        return {"path": self.path, "pixels": None}
 
-    def __setstate__(self, state: dict):
-        self.path = state["path"]
-        self.pixels = np.load(self.path, mmap_mode="r")
+    def reopen(self) -> np.memmap:
+        """The same file, in another process."""
+        try:
+            return np.load(self.path, mmap_mode="r")
+        except FileNotFoundError:
+            raise Pix2PixError(
+                f"The cache {self.path} is gone: the pictures have changed since it was made."
+            ) from None
 
 
-def state_of(path: Path, pairs: list[tuple[Path, ...]], size: int, broken: str) -> str:
+def state_of(root: Path, pairs: list[tuple[Path, ...]], size: int, broken: str) -> str:
     """Changes with the size and any picture's name, length or date, not with the working folder."""
-    files = [file.relative_to(path.parent) for pair in pairs for file in pair]
-    states = [(path.parent / file).stat() for file in files]
+    files = [file.relative_to(root) for pair in pairs for file in pair]
+    states = [(root / file).stat() for file in files]
     stamps = [
         [file.as_posix(), state.st_size, state.st_mtime_ns]
         for file, state in zip(files, states, strict=True)
@@ -62,8 +77,16 @@ def state_of(path: Path, pairs: list[tuple[Path, ...]], size: int, broken: str) 
 
 def write_pairs(path: Path, shape: tuple[int, ...], read: Callable) -> None:
     """Write all pairs to `path`, or nothing."""
-    with whole_file(path) as partial:
-        pixels = np.lib.format.open_memmap(partial, "w+", np.uint8, shape)
+    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    with whole_file(path) as partial, open(partial, "wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
         for index in tqdm(range(shape[0]), desc=f"caching {path.parent.name}", unit="pair"):
-            pixels[index] = read(index)
-        pixels.flush()
+            file.write(np.stack(read(index)).tobytes())
+
+
+def remove_all_but(path: Path, caches: Iterable[Path]) -> None:
+    """Remove older caches; one that is in use stays where the system refuses."""
+    for older in caches:
+        if older != path:
+            with contextlib.suppress(OSError):
+                older.unlink()

@@ -91,7 +91,7 @@ def unpack(archive: Path, folder: Path) -> None:
 def verify(entry: "DataSet", folder: Path) -> None:
     """Compare what was unpacked with the set's checksums and counts; raises `BrokenArchive`."""
     if entry.checksums is not None:
-        lines = entry.checksums.read_text().splitlines()
+        lines = entry.checksums.read_text(encoding="utf-8").splitlines()
         for line in tqdm(lines, desc=f"checking {entry.name}", unit="file"):
             expected, name = line.split(maxsplit=1)
             if not (folder / name).is_file():

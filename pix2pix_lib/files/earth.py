@@ -68,7 +68,7 @@ def build_earth(folder: Path) -> None:
             pair = join_pair(satellite.crop(box), relief_tile)
             pair.save(folder / split / f"{number}.jpg", quality=92, subsampling=0)
             rows.append([split, number, left, top, *tile_centre(left, top), round(land, 3)])
-    with open(folder / "tiles.csv", "w", newline="") as file:
+    with open(folder / "tiles.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["split", "number", "left", "top", "longitude", "latitude", "land"])
         writer.writerows(rows)

@@ -61,8 +61,8 @@ class PairReader:
     ):
         self.pairs = find_pairs(Path(root), split)
         self.read_files, self.size, self.broken = read_files, size, broken
-        path = Path(root) / f".cache-{split}-{size}.npy"
-        self.cache = PairCache(path, self.pairs, size, self.read, broken) if cache else None
+        made_of = (Path(root), split, self.pairs, size, self.read, broken)
+        self.cache = PairCache(*made_of) if cache else None
 
     def __len__(self) -> int:
         return len(self.pairs)

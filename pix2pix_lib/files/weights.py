@@ -56,7 +56,8 @@ def read_weights(name_or_path: str | Path) -> tuple[dict[str, torch.Tensor], dic
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
-            weights = {name: file.get_tensor(name) for name in sorted(file.keys())}
+            # Copies: the tensors lie in the file, mapped, and Windows replaces none that is.
+            weights = {name: file.get_tensor(name).clone() for name in sorted(file.keys())}
         return weights, json.loads(header["config"]), json.loads(header["card"])
     except KeyError as error:
         raise not_ours(path, f"its header has no {error}") from None

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,13 +15,13 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     """A hidden path beside `path` to write to: moved there at the end, or removed on any failure.
 
     Moving is one indivisible act of the file system: an old file stays whole until the new one is.
-    A failure to write raises `Pix2PixError`.
+    A failure to write, or an old file that is in use, raises `Pix2PixError`.
     """
     path = Path(path)
     partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
     try:
         yield partial
-        os.replace(partial, path)
+        move(partial, path)
     except OSError as error:
         raise Pix2PixError(f"{path} cannot be written: {error.strerror or error}.") from None
     finally:
@@ -35,7 +36,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     try:
         partial.mkdir()
         yield partial / folder.name
-        os.replace(partial / folder.name, folder)
+        move(partial / folder.name, folder)
     except OSError as error:
         reason = error.strerror or error
         raise Pix2PixError(
@@ -43,3 +44,20 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         ) from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def move(source: Path, target: Path) -> None:
+    """Give a file or folder its name; Windows refuses while another program has it open.
+
+    Virus scanners and indexers do, for a moment: that is waited for.
+    """
+    for seconds in (0.1, 0.5, 2, None):
+        try:
+            return os.replace(source, target)
+        except PermissionError as error:
+            if seconds is None:
+                raise Pix2PixError(
+                    f"{target} cannot be replaced ({error.strerror}): close it where it is open, "
+                    "and try again."
+                ) from None
+            time.sleep(seconds)

@@ -23,8 +23,3 @@ def stop_signals() -> Iterator[list[int]]:
     finally:
         for number, previous in before.items():
             signal.signal(number, previous)
-
-
-def leave_signals_alone(worker: int) -> None:
-    """Ctrl-C reaches every process of the terminal; only the training process may answer it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
