@@ -9,7 +9,8 @@ NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 
 help:
 	@echo "make lab        open the course in JupyterLab"
-	@echo "make app        start the translation service on :8000 and its page on :8501"
+	@echo "make app        start the translation service on :8000 and its page on :8501;"
+	@echo "                API_PORT=N and PAGE_PORT=N choose other ports"
 	@echo "make test       run all tests, the notebooks among them"
 	@echo "make export     write pix2pix_lib/ from the notebooks"
 	@echo "make notebooks  run all notebooks in place and store their outputs"
@@ -23,13 +24,18 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --constraint constraints.txt --editable ".[dev]"
 	@touch $@
 
+# What Jupyter, its kernels and Matplotlib keep at home is kept in .venv where home is read-only.
+KEPT := JUPYTER_CONFIG_DIR JUPYTER_DATA_DIR JUPYTER_RUNTIME_DIR IPYTHONDIR MPLCONFIGDIR
+KEPT_HERE := $(foreach name,$(KEPT),$(name)="$(abspath $(VENV))/home/$(name)")
+
 # Jupyter refuses to run as root, which is who one is in many containers, unless told.
 lab: $(READY)
-	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) --notebook-dir=. \
+	@test -d "$$HOME" && test -w "$$HOME" || export $(KEPT_HERE); \
+	exec $(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) --notebook-dir=. \
 		--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb --LabApp.news_url=
 
 app: $(READY)
-	$(BIN)/python app/start.py
+	$(BIN)/python app/start.py $(API_PORT:%=--api-port %) $(PAGE_PORT:%=--page-port %)
 
 test: $(READY)
 	$(BIN)/ruff check

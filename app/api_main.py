@@ -1,9 +1,14 @@
 """The translation service: `uvicorn api_main:app`, then http://localhost:8000/docs."""
+# ruff: noqa: E402 (what is missing is said before it is imported)
 
 import importlib.metadata
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
+
+from pix2pix_lib.runtime.extras import end_without
+
+end_without("app", "The service")
 
 from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi_offline import FastAPIOffline

@@ -4,6 +4,7 @@ Ctrl-C, or the end of either, ends both.
 """
 
 import argparse
+import contextlib
 import os
 import signal
 import socket
@@ -11,20 +12,20 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.request import urlopen
 
-import httpx
+from pix2pix_lib.runtime.extras import end_without
 
 APP = Path(__file__).parent
 
 
 def main() -> int:
+    end_without("app", "The app")
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--api-port", type=int, default=8000, help="(default: 8000)")
-    parser.add_argument("--page-port", type=int, default=8501, help="(default: 8501)")
+    parser.add_argument("--api-port", type=port_number, default=8000, help="(default: 8000)")
+    parser.add_argument("--page-port", type=port_number, default=8501, help="(default: 8501)")
     arguments = parser.parse_args()
-    for port in (arguments.api_port, arguments.page_port):
-        if is_taken(port):
-            sys.exit(f"Port {port} is taken by another program: end it, or choose another port.")
+    check_ports({"api": arguments.api_port, "page": arguments.page_port})
     if folder := os.environ.get("PIX2PIX_MODELS_DIR"):  # as seen from here; both run in app/
         os.environ["PIX2PIX_MODELS_DIR"] = str(Path(folder).resolve())
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -41,9 +42,36 @@ def main() -> int:
         stop(processes)
 
 
+def port_number(text: str) -> int:
+    if not (text.isdecimal() and 1 <= int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"a port is a number from 1 to 65535, not {text}")
+    return int(text)
+
+
+def check_ports(ports: dict[str, int]) -> None:
+    """End with a sentence about each port that cannot be had."""
+    if ports["api"] == ports["page"]:
+        sys.exit("--api-port and --page-port are the same: service and page need one each.")
+    programs = {"api": "service", "page": "page"}
+    sentences = [
+        f"Port {port}, for the {programs[name]}, is taken by another program: end that, or choose "
+        f"another port N with --{name}-port N, or make app {name.upper()}_PORT=N."
+        for name, port in ports.items()
+        if is_taken(port)
+    ]
+    if sentences:
+        sys.exit("\n".join(sentences))
+
+
 def is_taken(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+    """Whether something answers there, at either of the addresses that `localhost` stands for."""
+    for address in ("127.0.0.1", "::1"):
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection((address, port), timeout=1),
+        ):
+            return True
+    return False
 
 
 def start_api(port: int) -> subprocess.Popen:
@@ -74,8 +102,9 @@ def announce(processes: list[subprocess.Popen], arguments: argparse.Namespace) -
 
 def answers(address: str) -> bool:
     try:
-        return httpx.get(address).is_success
-    except httpx.TransportError:
+        with urlopen(address, timeout=5):
+            return True
+    except OSError:  # not there yet, or it says that it is not ready
         return False
 
 

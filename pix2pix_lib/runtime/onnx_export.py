@@ -8,6 +8,7 @@ from torch import nn
 
 from .. import Pix2PixError
 from ..files.whole import whole_file
+from .extras import needs
 
 
 def export_onnx(generator: nn.Module, path: str | Path) -> float:
@@ -16,13 +17,9 @@ def export_onnx(generator: nn.Module, path: str | Path) -> float:
     The file is run and compared before it gets its name: more than half a level of 255 off, it
     raises `Pix2PixError`, and nothing is left behind. Needs the extra `onnx`.
     """
-    try:
+    with needs("onnx", "Writing ONNX"):
         import onnxruntime
         import onnxscript  # noqa: F401 (torch writes ONNX through it)
-    except ImportError as error:
-        raise Pix2PixError(
-            f"Writing ONNX needs {error.name}: pip install 'pix2pix-lib[onnx]'."
-        ) from None
 
     size = generator.config["size"]
     source = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0)) * 2 - 1

@@ -1,6 +1,6 @@
 """A U-Net as OpenVINO runs it on a processor, about twice as fast as PyTorch does.
 
-OpenVINO belongs to the extra `openvino`; without it, importing this module fails.
+OpenVINO belongs to the extra `openvino`; without it, importing this module says so.
 """
 
 import sys
@@ -10,10 +10,13 @@ import numpy as np
 import torch
 from torch import nn
 
+from .extras import needs
+
 # OpenVINO reports each import to its makers; without this module it cannot.
 sys.modules.setdefault("openvino_telemetry", None)
-import openvino  # noqa: E402
-from openvino import opset13 as ops  # noqa: E402
+with needs("openvino", "The OpenVINO engine"):
+    import openvino
+    from openvino import opset13 as ops
 
 
 def graph_constant(values: torch.Tensor):

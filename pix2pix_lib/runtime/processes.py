@@ -8,6 +8,7 @@ from torch import nn
 from .. import Pix2PixError
 from .config import TrainConfig
 from .device import pick_device
+from .extras import needs
 
 
 class Processes:
@@ -67,12 +68,8 @@ class Processes:
 
 def start_accelerator(device: str):
     """Find the other processes; needs the extra `distributed`."""
-    try:
+    with needs("distributed", "A training on several processes"):
         from accelerate import Accelerator
-    except ImportError:
-        raise Pix2PixError(
-            "Several processes need accelerate: pip install 'pix2pix-lib[distributed]'."
-        ) from None
     return Accelerator(cpu=pick_device(device).type != "cuda")
 
 

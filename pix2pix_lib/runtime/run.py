@@ -16,6 +16,7 @@ from ..files.weights import write_weights
 from ..files.whole import whole_file
 from .config import TrainConfig
 from .device import device_name
+from .extras import needs
 from .failures import check_losses, check_weights, explain
 from .processes import Processes
 
@@ -150,10 +151,6 @@ def model_card(config: TrainConfig, pairs: int, precision: str, device: torch.de
 
 def open_board(folder: Path, step: int):
     """TensorBoard's writer; needs the extra `tensorboard`."""
-    try:
+    with needs("tensorboard", "--tensorboard"):
         from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        raise Pix2PixError(
-            "--tensorboard needs a package: pip install 'pix2pix-lib[tensorboard]'."
-        ) from None
     return SummaryWriter(folder, purge_step=step + 1)
