@@ -58,13 +58,6 @@ def test_without_openvino_pytorch_translates(weights, monkeypatch):
     assert levels_apart(plain.translate(noise(100, 80)), fast) <= 1
 
 
-def test_without_the_extra_an_export_names_it(weights, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(Pix2PixError, match=r"onnxruntime: pip install 'pix2pix-lib\[onnx\]'"):
-        export_onnx(load_generator(weights)[0], tmp_path / "g.onnx")
-    assert not list(tmp_path.iterdir())
-
-
 @pytest.mark.parametrize("config", [{}, {"norm": "batch", "up": "resize"}], ids=str)
 def test_another_program_gets_the_same_pictures(tmp_path, config):
     path = make_weights(tmp_path / "g.safetensors", **config)
