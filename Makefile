@@ -5,20 +5,24 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 
-.PHONY: help lab app test export notebooks bench
+.PHONY: help lab app test test-lowest test-newest export notebooks bench constraints address
 
 help:
 	@echo "make lab        open the course in JupyterLab"
 	@echo "make app        start the translation service on :8000 and its page on :8501;"
 	@echo "                API_PORT=N and PAGE_PORT=N choose other ports"
 	@echo "make test       run all tests, the notebooks among them"
+	@echo "make test-lowest, make test-newest   the same with the oldest and the newest versions of"
+	@echo "                everything that pyproject.toml admits, in environments of their own"
 	@echo "make export     write pix2pix_lib/ from the notebooks"
 	@echo "make notebooks  run all notebooks in place and store their outputs"
 	@echo "make bench      measure speed and memory of training here, into results/, in half an hour"
+	@echo "make constraints   choose today's versions for every promised Python, into constraints.txt"
+	@echo "make address    write the repository's address, from pyproject.toml, wherever it stands"
 
 $(READY): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "The course needs Python 3.11 or newer; try: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' || \
+		{ echo "The course needs Python 3.11 to 3.14; try: make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --constraint constraints.txt --editable ".[dev]"
@@ -41,6 +45,15 @@ test: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/python -m pytest
 
+# The bounds in pyproject.toml are tried at both ends.
+test-lowest: RESOLUTION := lowest-direct
+test-newest: RESOLUTION := highest
+test-lowest test-newest: $(READY)
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-$(RESOLUTION)
+	$(BIN)/uv pip install --python .venv-$(RESOLUTION) --resolution $(RESOLUTION) \
+		--editable ".[dev]"
+	.venv-$(RESOLUTION)/bin/python -m pytest
+
 # nbdev writes pyproject.toml anew, with the same content: no reason to install everything again.
 export: $(READY)
 	$(BIN)/nbdev-export
@@ -56,3 +69,13 @@ bench: $(READY)
 	$(BIN)/python benchmarks/data_loading.py
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/train_step.py
+
+# For the lowest Python first, with other versions beside them for newer ones and other systems.
+constraints: $(READY)
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --upgrade \
+		--no-annotate --custom-compile-command "make constraints" --quiet \
+		--output-file constraints.txt
+
+address: $(READY)
+	$(BIN)/python tools/repository_address.py
+	$(MAKE) export
