@@ -99,7 +99,7 @@ def main() -> None:
     facts |= {"pairs": PAIRS, "picture": "1200×600 JPEG", "cores": 1}
     facts |= {"date": datetime.date.today().isoformat(), "device": device_name(torch.device("cpu"))}
     print(json.dumps(facts, ensure_ascii=False))
-    RESULTS.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+    RESULTS.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -118,7 +118,7 @@ def make_discriminators(folder: Path, weights: str, steps: int, out: Path) -> No
     }
     out.mkdir(parents=True, exist_ok=True)
     save_discriminators(discriminators, out / "discriminators.safetensors", facts)
-    (out / "discriminators.json").write_text(json.dumps(facts, indent=1) + "\n")
+    (out / "discriminators.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
 def main() -> None:

@@ -10,9 +10,9 @@ the bits that it has alone. Prints one JSON line for each width and keeps them i
 
 import contextlib
 import datetime
+import io
 import json
 import multiprocessing
-import os
 import statistics
 import tempfile
 import time
@@ -124,7 +124,7 @@ def serve(pipe, name: str, ngf: int) -> None:
     warnings.simplefilter("ignore")
     generator, sources = load(ngf), pictures()
     before, start = peak_memory(torch.device("cpu")), time.perf_counter()
-    with torch.inference_mode(), contextlib.redirect_stdout(open(os.devnull, "w")):
+    with torch.inference_mode(), contextlib.redirect_stdout(io.StringIO()):
         engine = ENGINES[name](generator)
         engine(sources[:1])
         started = time.perf_counter() - start
@@ -192,7 +192,7 @@ def main() -> None:
     for ngf in (24, 64):
         facts["rows"].append(measure(ngf))
         print(json.dumps(facts["rows"][-1]), flush=True)
-    RESULTS.write_text(json.dumps(facts, indent=2) + "\n")
+    RESULTS.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

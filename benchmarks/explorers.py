@@ -103,7 +103,7 @@ def main() -> None:
         print(json.dumps({name: measured[name]}), flush=True)
     facts = {"explorers": measured, "date": datetime.date.today().isoformat()}
     facts |= {"device": device_name(pick_device()), "torch": torch.__version__}
-    RESULTS.write_text(json.dumps(facts, indent=2) + "\n")
+    RESULTS.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

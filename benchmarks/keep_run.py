@@ -39,12 +39,12 @@ def show_history(run: Path, folder: Path) -> None:
     columns.append(grids[0][rows, 2 * size :])
     Image.fromarray(np.concatenate(columns, axis=1)).save(folder / "history.jpg", quality=85)
     steps = [int(path.stem) for path in moments]
-    (folder / "history.json").write_text(json.dumps({"steps": steps}) + "\n")
+    (folder / "history.json").write_text(json.dumps({"steps": steps}) + "\n", encoding="utf-8")
 
 
 def places(earth: Path) -> Iterator[tuple[Image.Image, Image.Image]]:
     """Satellite and map of the validation tiles nearest to `PLACES`."""
-    with open(earth / "tiles.csv", newline="") as file:
+    with open(earth / "tiles.csv", newline="", encoding="utf-8") as file:
         tiles = [tile for tile in csv.DictReader(file) if tile["split"] == "val"]
     centres = np.array([(float(tile["longitude"]), float(tile["latitude"])) for tile in tiles])
     for place in PLACES:
@@ -91,9 +91,10 @@ def main() -> None:
         compared = [Translator.load(bundled), Translator.load(weights)]
         pairs = [pair if card["direction"] == "AtoB" else pair[::-1] for pair in pairs]
         draw_sheet(pairs, compared, folder / "beside_bundled.jpg")
-    (REPOSITORY / "results" / f"{name}_val.json").write_text(json.dumps(scores, indent=2) + "\n")
+    kept = REPOSITORY / "results" / f"{name}_val.json"
+    kept.write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
     shutil.copyfile(run / "results.csv", folder / "results.csv")
-    (folder / "card.json").write_text(json.dumps(card, indent=2) + "\n")
+    (folder / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     show_history(run, folder)
     print(json.dumps(scores))
 

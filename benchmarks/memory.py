@@ -63,9 +63,8 @@ def main() -> None:
         rows.append(measure(change))
         tqdm.write(json.dumps(rows[-1]))
     facts = {"date": datetime.date.today().isoformat(), "device": device_name(pick_device())}
-    RESULTS.write_text(
-        json.dumps(facts | {"torch": torch.__version__, "rows": rows}, indent=2) + "\n"
-    )
+    facts |= {"torch": torch.__version__, "rows": rows}
+    RESULTS.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -112,7 +112,8 @@ def make_grid(config: TrainConfig, out: Path) -> None:
     }
     out.mkdir(parents=True, exist_ok=True)
     write_sheet(columns, out / "sheet.jpg")
-    (out / "grid.json").write_text(json.dumps(grid, indent=1, ensure_ascii=False) + "\n")
+    content = json.dumps(grid, indent=1, ensure_ascii=False) + "\n"
+    (out / "grid.json").write_text(content, encoding="utf-8")
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ import io  # noqa: E402
 import itertools  # noqa: E402
 import json  # noqa: E402
 import os  # noqa: E402
+import platform  # noqa: E402
 import random  # noqa: E402
 import socket  # noqa: E402
 import subprocess  # noqa: E402
@@ -258,7 +259,7 @@ def main() -> None:
     arguments = parser.parse_args()
     facts = {
         "date": datetime.date.today().isoformat(),
-        "device": f"{os.uname().machine} CPU, {os.cpu_count()} threads",
+        "device": f"{platform.machine()} CPU, {os.cpu_count()} threads",
         "weights": "earth_sat2map",
     }
     service = Service()
@@ -274,7 +275,7 @@ def main() -> None:
         print(json.dumps(facts["memory"]), flush=True)
     finally:
         service.process.terminate()
-    RESULTS.write_text(json.dumps(facts, indent=2) + "\n")
+    RESULTS.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -22,13 +22,14 @@ import json
 import math
 import multiprocessing
 import os
-import resource
 import shutil
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -138,7 +139,12 @@ def peak_memory(device: torch.device) -> int:
     """Bytes: of the GPU, or the most that this process has ever held."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    if sys.platform == "win32":
+        return psutil.Process().memory_info().peak_wset
+    import resource  # noqa: TID251 (psutil knows the peak on Windows alone)
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def serve(pipe, recipe: str, pairs: int, device_type: str, threads: int) -> None:
@@ -246,7 +252,7 @@ def main() -> None:
         facts["rows"].append(measure(pairs, device, rounds, operations))
         print(json.dumps(facts["rows"][-1]), flush=True)
     with whole_file(RESULTS) as partial:
-        partial.write_text(json.dumps(facts, indent=2) + "\n")
+        partial.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

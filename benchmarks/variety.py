@@ -56,7 +56,7 @@ def main() -> None:
         "size": config.size, "ngf": config.ngf, "date": datetime.date.today().isoformat(),
         "device": device_name(pick_device()), "torch": torch.__version__,
     }
-    RESULTS.write_text(json.dumps(facts, indent=2) + "\n")
+    RESULTS.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

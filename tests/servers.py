@@ -60,7 +60,8 @@ class Program:
         self.url = f"http://127.0.0.1:{self.port}"
         self.command = [sys.executable, *(part.format(port=self.port) for part in arguments)]
         self.ready, self.folder, self.environment = ready, folder, os.environ | environment
-        self.log = tempfile.TemporaryFile("w+")  # noqa: SIM115 (for as long as the program)
+        # for as long as the program
+        self.log = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115
 
     def start(self) -> None:
         self.process = subprocess.Popen(
@@ -88,7 +89,9 @@ class Program:
         try:
             self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
+            for process in psutil.Process(self.process.pid).children(recursive=True):
+                process.kill()
+            self.process.kill()
             raise
         return time.monotonic() - start
 

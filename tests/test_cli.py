@@ -76,7 +76,7 @@ def test_train_evaluate_translate(pix2pix, six_pairs, tmp_path):
     scores = tmp_path / "scores.json"
     evaluated = pix2pix("evaluate", "--weights", weights, "--data", six_pairs, "--json", scores)
     assert evaluated.returncode == 0, evaluated.stderr
-    assert {"l1", "lut_l1"} <= json.loads(scores.read_text()).keys()
+    assert {"l1", "lut_l1"} <= json.loads(scores.read_bytes()).keys()
     picture = six_pairs / "val" / "50.jpg"
     translated = pix2pix("translate", picture, "-o", tmp_path / "out", "--weights", weights)
     assert translated.returncode == 0, translated.stderr

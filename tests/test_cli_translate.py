@@ -1,6 +1,5 @@
 """`pix2pix translate` as people run it: a process of its own, its exit status, what it says."""
 
-import resource
 import signal
 import subprocess
 import sys
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from platforms import posix_only
 
 from pix2pix_lib.cli import main
 from pix2pix_lib.generator import UNetGenerator, save_generator
@@ -108,12 +108,16 @@ def test_wrong_use(pictures, capsys):
     assert caught.value.code == 2 and "-o" in capsys.readouterr().err
 
 
+@posix_only
 def test_a_full_disk_leaves_the_old_picture_whole(weights, pictures, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "b.png").write_bytes(b"yesterday's")
 
     def small_files_only():
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # so the write fails, as on a full disk
+        import resource  # noqa: TID251
+
+        # so the write fails, as on a full disk
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # noqa: TID251
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 
     arguments = ["-o", tmp_path / "out", "--weights", weights]

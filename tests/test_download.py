@@ -53,7 +53,7 @@ def tiny(tmp_path):
     """A set like `maps`, with counts and a list of checksums; and its place on the server."""
     lines = [f"{hashlib.sha256(content).hexdigest()}  {name}" for name, content in FILES.items()]
     listing = tmp_path / "tiny.sha256"
-    listing.write_text("\n".join(lines) + "\n")
+    listing.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return DataSet("tiny", "noise", counts={"train": 8, "val": 3}, checksums=listing)
 
 
@@ -247,14 +247,14 @@ def test_broken_archive_put_there_by_hand(server, tiny, root):
 
 
 def test_root_that_cannot_be_written(tmp_path):
-    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "file").write_bytes(b"in the way")
     with pytest.raises(Pix2PixError, match="cannot be written"):
         data.get("facades", tmp_path / "file")
 
 
 def test_the_list_of_checksums_for_maps():
     entry = SETS["maps"]
-    lines = [line.split() for line in entry.checksums.read_text().splitlines()]
+    lines = [line.split() for line in entry.checksums.read_text(encoding="utf-8").splitlines()]
     names = {name for _, name in lines}
     expected = {
         f"maps/{split}/{n}.jpg"

@@ -131,7 +131,7 @@ class TestGrid:
     @pytest.mark.parametrize(
         "spoil",
         [
-            lambda folder: (folder / "grid.json").write_text("{}"),
+            lambda folder: (folder / "grid.json").write_bytes(b"{}"),
             lambda folder: Image.new("RGB", (100, 100)).save(folder / "sheet.jpg"),
         ],
         ids=["no keys", "wrong size"],

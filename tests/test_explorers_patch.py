@@ -210,7 +210,7 @@ def open_page(browser, tmp_path):
 
     def open_file(text: str):
         file = tmp_path / "page.html"
-        file.write_text(f'<!doctype html><meta charset="utf-8"><body>{text}')
+        file.write_text(f'<!doctype html><meta charset="utf-8"><body>{text}', encoding="utf-8")
         tab.goto(file.as_uri())
         return tab
 

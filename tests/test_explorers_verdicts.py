@@ -202,7 +202,7 @@ def run_script(monkeypatch):
 
 def test_the_script_writes_what_can_be_read(run_script, six_pairs, tmp_path, capsys):
     run_script("discriminators", "--data", six_pairs, "--steps", 2, "--out", tmp_path)
-    facts = json.loads((tmp_path / "discriminators.json").read_text())
+    facts = json.loads((tmp_path / "discriminators.json").read_bytes())
     told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert told == facts["discriminators"] and len(told) == len(DEPTHS)
     assert (facts["steps"], facts["train_pairs"], facts["val_pairs"]) == (2, 6, 2)

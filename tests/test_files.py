@@ -102,7 +102,7 @@ def built(tmp_path_factory) -> Path:
 
 def tiles(folder: Path) -> dict[str, np.ndarray]:
     """split -> (N, 4): left, top, longitude, latitude."""
-    with open(folder / "tiles.csv", newline="") as file:
+    with open(folder / "tiles.csv", newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     columns = ("left", "top", "longitude", "latitude")
     return {

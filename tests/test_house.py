@@ -2,6 +2,7 @@
 
 import ast
 import importlib.metadata
+import json
 import re
 import subprocess
 import sys
@@ -64,6 +65,35 @@ def floor(module: str) -> int:
 @pytest.mark.parametrize("path", [*MODULES, *APP], ids=name_of)
 def test_a_module_fits_in_250_lines(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 250
+
+
+def without_encoding(source: str) -> Iterator[int]:
+    """The lines that read or write text in whatever encoding the machine has."""
+    for call in ast.walk(ast.parse(re.sub(r"^(\s*)[%!].*", r"\1pass", source, flags=re.MULTILINE))):
+        if not isinstance(call, ast.Call) or any(k.arg == "encoding" for k in call.keywords):
+            continue
+        name = getattr(call.func, "attr", getattr(call.func, "id", None))
+        constants = [str(part.value) for part in call.args if isinstance(part, ast.Constant)]
+        modes = [text for text in constants if re.fullmatch("[rwaxt+]+", text)]
+        bare = isinstance(call.func, ast.Name) and not any("b" in text for text in constants)
+        if name in ("read_text", "write_text") or name == "open" and (modes or bare):
+            yield call.lineno
+
+
+def code_of(path: Path) -> str:
+    """What runs of a module, or of a lesson."""
+    if path.suffix == ".py":
+        return path.read_text(encoding="utf-8")
+    cells = json.loads(path.read_bytes())["cells"]
+    return "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+
+
+@pytest.mark.parametrize("folder", ["app", "benchmarks", "notebooks", "pix2pix_lib", "tests"])
+def test_text_files_are_opened_with_their_encoding(folder):
+    """Without one, Windows would take its code page."""
+    files = [*(REPOSITORY / folder).rglob("*.py"), *(REPOSITORY / folder).glob("*.ipynb")]
+    found = [f"{path.name}:{line}" for path in files for line in without_encoding(code_of(path))]
+    assert files and not found
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

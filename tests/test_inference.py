@@ -11,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from platforms import posix_only
 from small_generators import SIZE, levels_apart, make_weights, noise
 
 from pix2pix_lib import Pix2PixError
@@ -152,6 +153,7 @@ def test_trained_weights_show_no_seams():
         assert seam_ratio(blended, 128, axis) < 1.25
 
 
+@posix_only
 def test_memory_of_a_large_picture(tmp_path):
     """3000×2000 takes less than 250 MB more than 256×256: no float plane of the whole picture."""
     path = make_weights(tmp_path / "g.safetensors", size=256)
@@ -291,7 +293,7 @@ def test_what_cannot_be_loaded_says_so(tmp_path, weights):
         Translator.load("nowhere")
     with pytest.raises(Pix2PixError, match="'abacus' cannot be used"):
         Translator.load(weights, device="abacus")
-    (tmp_path / "text.safetensors").write_text("hello")
+    (tmp_path / "text.safetensors").write_bytes(b"hello")
     with pytest.raises(Pix2PixError, match="text.safetensors .* no generator"):
         Translator.load(tmp_path / "text.safetensors")
     with pytest.raises(Pix2PixError, match="RGB"):

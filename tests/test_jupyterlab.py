@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 from browser import open_browser
+from platforms import posix_only
 from playwright.sync_api import Locator, Page, expect
 from servers import REPOSITORY, Program
 
 from pix2pix_lib import data
 
+pytestmark = posix_only  # the course's data set is linked to
 MINUTE = 60_000  # Playwright counts in milliseconds
 
 
@@ -34,7 +36,7 @@ def lab(course) -> Iterator[str]:
     settings.mkdir(parents=True)
     # Lab draws only the cells in view unless told otherwise, and a test looks at all of them.
     tracker = {"windowingMode": "none"}
-    (settings / "tracker.jupyterlab-settings").write_text(json.dumps(tracker))
+    (settings / "tracker.jupyterlab-settings").write_text(json.dumps(tracker), encoding="utf-8")
     options = ["--no-browser", "--allow-root", "--port={port}", "--ServerApp.port_retries=0"]
     options += ["--IdentityProvider.token=", "--LabApp.news_url=", f"--notebook-dir={course}"]
     with Program(

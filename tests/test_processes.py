@@ -1,8 +1,6 @@
 """One run on two processes: the same result, and nothing lost when one or all are killed."""
 
 import csv
-import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
+from platforms import posix_only
 from training_process import ENVIRONMENT, last_step, start, wait_until
 
 from pix2pix_lib import Pix2PixError
@@ -41,7 +40,7 @@ def finish(process: subprocess.Popen) -> str:
 
 
 def rows(folder: Path) -> list[dict[str, float]]:
-    with open(folder / "results.csv", newline="") as file:
+    with open(folder / "results.csv", newline="", encoding="utf-8") as file:
         return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
 
 
@@ -101,7 +100,7 @@ def test_two_processes_give_the_weights_of_one(config, tmp_path):
 
 def test_nobody_leaves_before_the_first_has_written(tmp_path):
     """What falls over on its way out makes the launcher end the others: not while one writes."""
-    (tmp_path / "slow_to_write.py").write_text("""
+    (tmp_path / "slow_to_write.py").write_bytes(b"""
 import sys, time
 from pathlib import Path
 from pix2pix_lib.runtime.processes import Processes
@@ -147,7 +146,7 @@ def carry_on(config: TrainConfig, launcher: list[str]) -> None:
     folder, reached = Path(config.out), last_step(Path(config.out))
     process = start(config, "--resume", launcher=launcher)
     wait_until(process, lambda: last_step(folder) >= reached + 3)
-    os.killpg(process.pid, signal.SIGTERM)
+    process.terminate()
     _, errors = process.communicate(timeout=120)
     assert "all saved; use --resume" in errors, errors
     steps = [row["step"] for row in rows(folder)]
@@ -155,6 +154,7 @@ def carry_on(config: TrainConfig, launcher: list[str]) -> None:
     assert torch.load(folder / "checkpoint.pt", weights_only=True)["step"] == steps[-1]
 
 
+@posix_only
 def test_a_killed_process_ends_the_run_which_resumes_on_one(config):
     errors = killed(config, lambda run: ranks(run.pid)[1].kill())
     assert "Another process of this run has ended" in errors, errors
@@ -162,6 +162,7 @@ def test_a_killed_process_ends_the_run_which_resumes_on_one(config):
     carry_on(config, launcher=[])
 
 
+@posix_only
 def test_a_killed_run_resumes_on_two(config):
     killed(config, kill_all)
     carry_on(config, launcher=TORCHRUN)

@@ -8,6 +8,7 @@ import sys
 import pytest
 import torch
 import train_step as benchmark
+from platforms import posix_only
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
@@ -240,6 +241,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
+@posix_only
 def test_kept_memory_is_not_asked_for_again():
     keep = "from pix2pix_lib.runtime.speed import keep_memory; keep_memory()"
     left_alone, kept = (
@@ -341,7 +343,7 @@ def test_checkpointing_activations_changes_no_bit(config, tmp_path):
     for checkpointing in (False, True):
         settings = {"activation_checkpointing": checkpointing, "ema": 0.9}
         fit(config.replace(out=str(tmp_path / f"{checkpointing}"), **settings))
-        finals.append((tmp_path / f"{checkpointing}" / "results.csv").read_text())
+        finals.append((tmp_path / f"{checkpointing}" / "results.csv").read_text(encoding="utf-8"))
     assert finals[0] == finals[1]
 
 

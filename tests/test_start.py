@@ -10,6 +10,7 @@ import sys
 import httpx
 import psutil
 import pytest
+from platforms import posix_only
 from servers import PATIENCE, REPOSITORY, Program, answers, free_port, until
 
 from pix2pix_lib.files.weights import bundled_weights
@@ -33,6 +34,7 @@ def app(**options):
                     child.kill()
 
 
+@posix_only
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_both_start_and_a_signal_ends_both(tmp_path, number):
     (tmp_path / "mine").mkdir()

@@ -13,6 +13,7 @@ import pytest
 import tomli_w
 import torch
 from PIL import Image
+from platforms import posix_only
 from training_process import last_step, start, wait_until
 
 from pix2pix_lib import Pix2PixError
@@ -58,7 +59,7 @@ def assert_same_run(one, other) -> None:
     weights, others = generator_bits(one), generator_bits(other)
     assert weights.keys() == others.keys()
     assert all(torch.equal(weights[name], others[name]) for name in weights)
-    assert (one / "results.csv").read_text() == (other / "results.csv").read_text()
+    assert (one / "results.csv").read_bytes() == (other / "results.csv").read_bytes()
 
 
 def small_step(precision: str = "fp32", **batch):
@@ -134,7 +135,7 @@ def test_a_run_leaves_what_the_next_command_needs(config, tmp_path):
     generator, card = load_generator(folder / "generator.safetensors")
     assert generator.config["ngf"] == 4
     assert (card["steps"], card["pairs"], card["epochs"]) == (12, 6, 2)
-    rows = (folder / "results.csv").read_text().splitlines()
+    rows = (folder / "results.csv").read_text(encoding="utf-8").splitlines()
     assert rows[0] == "step,d,g_gan,g_l1" and len(rows) == 13
     grids = sorted(path.name for path in (folder / "samples").iterdir())
     assert grids == ["0000005.png", "0000010.png", "0000012.png"]
@@ -167,6 +168,7 @@ def test_a_killed_run_resumes_to_the_same_bits(config, tmp_path, change):
     assert_same_run(unbroken, broken)
 
 
+@posix_only
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_save_before_leaving(config, tmp_path, number):
     config = config.replace(epochs=100, workers=1, save_every=100_000)
@@ -225,7 +227,7 @@ def test_the_cache_does_not_change_the_result(config, tmp_path):
     finals = []
     for cache in (True, False):
         fit(config.replace(out=str(tmp_path / f"{cache}"), cache=cache, epochs=1))
-        finals.append((tmp_path / f"{cache}" / "results.csv").read_text())
+        finals.append((tmp_path / f"{cache}" / "results.csv").read_text(encoding="utf-8"))
     assert finals[0] == finals[1]
 
 
@@ -340,6 +342,7 @@ def test_spoilt_weights_are_never_saved(config, tmp_path):
     assert kept == {"config.toml", "results.csv", "samples"}
 
 
+@posix_only
 def test_a_full_disk_keeps_the_last_good_checkpoint(config, half_done):
     before = (half_done / "checkpoint.pt").read_bytes()
     limited = (
@@ -349,7 +352,7 @@ def test_a_full_disk_keeps_the_last_good_checkpoint(config, half_done):
         "sys.exit(main(sys.argv[1:]))"
     )
     settings = half_done.with_suffix(".toml")
-    settings.write_text(tomli_w.dumps(config.model_dump()))
+    settings.write_text(tomli_w.dumps(config.model_dump()), encoding="utf-8")
     command = [sys.executable, "-c", limited, "train", "--config", str(settings), "--resume"]
     process = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert process.returncode == 1, process.stderr
@@ -416,10 +419,10 @@ def test_a_run_is_never_overwritten_nor_bent(config):
 
 def test_config_files(config, tmp_path):
     file = tmp_path / "run.toml"
-    file.write_text("ngf = 8\nlearning_rat = 0.1\n")
+    file.write_bytes(b"ngf = 8\nlearning_rat = 0.1\n")
     with pytest.raises(Pix2PixError, match="run.toml: There is no setting 'learning_rat'"):
         read_config(file)
-    file.write_text("ngf = = 8")
+    file.write_bytes(b"ngf = = 8")
     with pytest.raises(Pix2PixError, match="is not TOML"):
         read_config(file)
     with pytest.raises(Pix2PixError, match="There is no config file"):

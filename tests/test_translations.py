@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from platforms import posix_only
 from small_generators import levels_apart, make_weights, noise
 
 from pix2pix_lib import Pix2PixError
@@ -30,7 +31,7 @@ def test_a_folder_keeps_its_names(translate, tmp_path):
     source.mkdir()
     for name in ("1.jpg", "2.PNG", "3.webp", "4.bmp", "5.tif", "6.jpeg"):
         noise(70, 40).save(source / name)
-    (source / "notes.txt").write_text("not a picture, and not asked for")
+    (source / "notes.txt").write_bytes(b"not a picture, and not asked for")
     written = translate_files(translate, [source], out)
     assert files_in(out) == ["1.jpg", "2.PNG", "3.webp", "4.png", "5.png", "6.jpeg"]
     assert [path.name for path in written] == files_in(out)
@@ -80,6 +81,7 @@ def test_a_picture_named_twice_is_translated_once(translate, tmp_path):
     assert len(translate_files(translate, inputs, tmp_path / "out")) == 1
 
 
+@posix_only
 def test_an_input_is_never_overwritten(translate, tmp_path):
     noise(70, 40).save(tmp_path / "a.png")
     before = (tmp_path / "a.png").read_bytes()
@@ -126,7 +128,7 @@ def test_what_is_missing_is_refused_before_any_work(translate, tmp_path):
 @pytest.mark.parametrize("output", ["taken", "taken/out", "taken/map.png"])
 def test_an_output_that_cannot_be_made(translate, tmp_path, output):
     noise(70, 40).save(tmp_path / "a.png")
-    (tmp_path / "taken").write_text("a file, not a folder")
+    (tmp_path / "taken").write_bytes(b"a file, not a folder")
     with pytest.raises(Pix2PixError, match="taken.* cannot be made"):
         translate_files(translate, [tmp_path / "a.png"], tmp_path / output)
-    assert (tmp_path / "taken").read_text() == "a file, not a folder"
+    assert (tmp_path / "taken").read_bytes() == b"a file, not a folder"

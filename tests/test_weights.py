@@ -113,7 +113,7 @@ def test_weights_to_start_from_are_of_the_same_architecture(tmp_path, small):
 def test_are_small_and_carry_the_scorecard_that_is_in_results(name):
     assert bundled_weights()[name].stat().st_size < 16_000_000
     generator, card = load_generator(name)
-    assert card["metrics"] == json.loads((RESULTS / f"{name}_val.json").read_text())
+    assert card["metrics"] == json.loads((RESULTS / f"{name}_val.json").read_bytes())
     for fact in ("data", "direction", "split", "epochs", "config", "date", "device", "licence"):
         assert card[fact], fact
     assert card["direction"] == ("AtoB" if name == "earth_sat2map" else "BtoA")
@@ -123,7 +123,7 @@ def test_are_small_and_carry_the_scorecard_that_is_in_results(name):
 
 
 def test_satellite_to_map_is_ahead_of_the_look_up_table_everywhere():
-    scores = json.loads((RESULTS / "earth_sat2map_val.json").read_text())
+    scores = json.loads((RESULTS / "earth_sat2map_val.json").read_bytes())
     assert scores["pairs"] == 301 and scores["l1"] < scores["lut_l1"]
     for name in SHARPNESS_AND_COLOURS:
         assert scores[name] > scores[f"lut_{name}"], name

@@ -95,32 +95,38 @@ except ImportError:
 
 
 WRITE = """
-import sys
+import mmap, sys, threading
 from pathlib import Path
 from pix2pix_lib.files.whole import whole_file, whole_folder
-path = Path(sys.argv[1])
-if path.suffix:
-    with whole_file(path) as partial:
-        partial.write_text("new", encoding="utf-8")
-else:
-    with whole_folder(path) as partial:
-        partial.mkdir()
+path, scanner = Path(sys.argv[1]), "scanned" in sys.argv
+if scanner:
+    with open(path, "rb") as file:
+        pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    threading.Timer(0.3, pages.close).start()
+with whole_file(path) if path.suffix else whole_folder(path) as partial:
+    partial.write_bytes(b"new") if path.suffix else partial.mkdir()
 """
 
 
 @pytest.mark.parametrize("name", ["file.txt", "folder"])
-def test_what_is_in_use_is_waited_for_or_named(tmp_path, name):
-    """As a virus scanner has it for a moment, and another program for longer."""
+def test_what_is_in_use_is_named(tmp_path, name):
     path = tmp_path / name
     inside = path if path.suffix else path / "file.txt"
     inside.parent.mkdir(exist_ok=True)
-    inside.write_text("old", encoding="utf-8")
+    inside.write_bytes(b"old")
     with mapped(inside):
-        refused = python("-c", WRITE, path)
-        said = refused.stderr.splitlines()[-1]
+        *_, said = python("-c", WRITE, path).stderr.splitlines()
         assert f"{name} cannot be replaced" in said and "close it where it is open" in said, said
-        assert inside.read_text(encoding="utf-8") == "old"
+        assert inside.read_bytes() == b"old"
         assert [file.name for file in tmp_path.iterdir()] == [name]
+
+
+def test_what_is_in_use_for_a_moment_is_waited_for(tmp_path):
+    """As a file is that a virus scanner looks into."""
+    (tmp_path / "file.txt").write_bytes(b"old")
+    done = python("-c", WRITE, tmp_path / "file.txt", "scanned")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "file.txt").read_bytes() == b"new"
 
 
 def test_data(tmp_path):

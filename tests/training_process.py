@@ -48,5 +48,5 @@ def wait_until(process: subprocess.Popen, reached: Callable[[], bool]) -> None:
 def last_step(folder: Path) -> int:
     """The last step in a run's log; 0 where there is no log yet."""
     log = folder / "results.csv"
-    rows = log.read_text().splitlines() if log.exists() else []
+    rows = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
     return int(rows[-1].split(",")[0]) if len(rows) > 1 else 0

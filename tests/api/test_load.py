@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from calls import assert_problem, decoded, encoded, noise, translate
+from platforms import posix_only
 from servers import Service, until
 
 
@@ -97,6 +98,7 @@ def test_who_waits_too_long_is_told_and_costs_nothing():
         assert translated(service) == before + 2  # the slow one was begun, the other never
 
 
+@posix_only
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_stopping_finishes_what_is_in_progress(number):
     with Service() as service, ThreadPoolExecutor(1) as pool:
@@ -111,6 +113,7 @@ def test_stopping_finishes_what_is_in_progress(number):
         assert "Traceback" not in service.log_text()
 
 
+@posix_only
 def test_stopping_waits_for_no_slow_client():
     with Service() as service:
         content = encoded(noise(700, 700))
@@ -137,7 +140,7 @@ def test_stopping_waits_for_no_slow_client():
 
 
 def test_ready_means_ready(tmp_path):
-    (tmp_path / "broken.safetensors").write_text("no weights")
+    (tmp_path / "broken.safetensors").write_bytes(b"no weights")
     service = Service(models_dir=tmp_path)
     service.start()
     try:
