@@ -29,8 +29,8 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 # What Jupyter, its kernels and Matplotlib keep at home is kept in .venv where home is read-only.
-KEPT := JUPYTER_CONFIG_DIR JUPYTER_DATA_DIR JUPYTER_RUNTIME_DIR IPYTHONDIR MPLCONFIGDIR
-KEPT_HERE := $(foreach name,$(KEPT),$(name)="$(abspath $(VENV))/home/$(name)")
+KEPT := JUPYTER_CONFIG_DIR JUPYTER_DATA_DIR IPYTHONDIR MPLCONFIGDIR
+KEPT_HERE := $(foreach name,$(KEPT),$(name)="$${$(name):-$(abspath $(VENV))/home/$(name)}")
 
 # Jupyter refuses to run as root, which is who one is in many containers, unless told.
 lab: $(READY)

@@ -67,11 +67,57 @@ def test_nobody_elsewhere_is_asked():
                 print(proxy.accept()[0].recv(200))
 
 
-def test_a_taken_port_is_named():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        taken = server.getsockname()[1]
-        command = [sys.executable, START, "--api-port", str(taken), "--page-port", str(free_port())]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
-    assert done.returncode == 1
-    said = f"Port {taken} is taken by another program: end it, or choose another port.\n"
-    assert done.stderr == said
+def started_on(api_port: object, page_port: object) -> tuple[int, str]:
+    """Status and words of a program that cannot start."""
+    command = [sys.executable, START, "--api-port", str(api_port), "--page-port", str(page_port)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+    return done.returncode, done.stderr
+
+
+def taken(port: int, program: str, name: str) -> str:
+    return (
+        f"Port {port}, for the {program}, is taken by another program: end that, or choose another "
+        f"port N with --{name}-port N, or make app {name.upper()}_PORT=N.\n"
+    )
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0", "::1", "::"])
+def test_a_taken_port_is_named_with_its_program(address):
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        server = socket.create_server((address, 0), family=family)
+    except OSError:
+        pytest.skip(f"this machine has no {address}")
+    with server:
+        port = server.getsockname()[1]
+        assert started_on(free_port(), port) == (1, taken(port, "page", "page"))
+        assert started_on(port, free_port()) == (1, taken(port, "service", "api"))
+
+
+def test_both_ports_may_be_taken():
+    with (
+        socket.create_server(("127.0.0.1", 0)) as one,
+        socket.create_server(("127.0.0.1", 0)) as two,
+    ):
+        api, page = one.getsockname()[1], two.getsockname()[1]
+        both = taken(api, "service", "api") + taken(page, "page", "page")
+        assert started_on(api, page) == (1, both)
+
+
+def test_ports_that_cannot_be():
+    port = free_port()
+    assert started_on(port, port) == (
+        1,
+        "--api-port and --page-port are the same: service and page need one each.\n",
+    )
+    for name, ports in (("api", (65536, port)), ("page", (port, 0)), ("page", (port, "x"))):
+        status, said = started_on(*ports)
+        assert status == 2 and f"--{name}-port: a port is a number from 1 to 65535" in said
+
+
+def test_the_page_alone_is_for_this_machine_alone():
+    command = "-m", "streamlit", "run", "streamlit_deploy.py", "--server.port", "{port}"
+    with Program(*command, "--server.headless", "true", ready="/_stcore/health") as page:
+        connections = psutil.Process(page.process.pid).net_connections("inet")
+        listening = {c.laddr for c in connections if c.status == psutil.CONN_LISTEN}
+    assert listening == {("127.0.0.1", page.port)}
