@@ -17,6 +17,9 @@ from urllib.request import urlopen
 from pix2pix_lib.runtime.extras import end_without
 
 APP = Path(__file__).parent
+# What Windows has instead of SIGTERM reaches only a process that leads a group.
+END = getattr(signal, "CTRL_BREAK_EVENT", signal.SIGTERM)
+FLAGS = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
 
 
 def main() -> int:
@@ -87,7 +90,8 @@ def start_page(port: int, api_port: int) -> subprocess.Popen:
 def run(module: str, *arguments: str, **settings) -> subprocess.Popen:
     """A program of this environment in a group of its own: it is stopped by us, and only once."""
     command = [sys.executable, "-m", module, *arguments]
-    return subprocess.Popen(command, cwd=APP, start_new_session=True, **settings)
+    options = {"start_new_session": True, "creationflags": FLAGS} | settings
+    return subprocess.Popen(command, cwd=APP, **options)
 
 
 def announce(processes: list[subprocess.Popen], arguments: argparse.Namespace) -> None:
@@ -111,7 +115,7 @@ def answers(address: str) -> bool:
 def stop(processes: list[subprocess.Popen]) -> None:
     """Ask each to end, as Ctrl-C would; the service finishes what it has in hand, at most 10 s."""
     for process in processes:
-        process.terminate()
+        process.send_signal(END)
     for process in processes:
         try:
             process.wait(timeout=12)

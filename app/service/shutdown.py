@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from uvicorn.server import HANDLED_SIGNALS  # Windows has one more
+
 GRACE_SECONDS = 8
 
 
@@ -19,8 +21,8 @@ def graceful_stop(begin: Callable[[], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    loop, signals = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
-    handlers = {number: signal.getsignal(number) for number in signals}
+    loop = asyncio.get_running_loop()
+    handlers = {number: signal.getsignal(number) for number in HANDLED_SIGNALS}
 
     def stop(number, frame) -> None:
         for each, handler in handlers.items():
@@ -31,6 +33,6 @@ def graceful_stop(begin: Callable[[], None]) -> Iterator[None]:
         )
         handlers[number](number, frame)
 
-    for number in signals:
+    for number in HANDLED_SIGNALS:
         signal.signal(number, stop)
     yield
