@@ -6,6 +6,7 @@ __all__ = ['STATEFUL', 'train_step', 'descend', 'frozen', 'learning_rate_factor'
            'shuffled', 'batches', 'train', 'fit']
 
 # %% ../notebooks/07_training.ipynb #imports
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -171,12 +172,12 @@ def restore_state(trainer: Trainer, state: dict) -> None:
     trainer.processes.seed_dropout(trainer.config.seed + trainer.step)
 
 # %% ../notebooks/07_training.ipynb #batches
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader
 
 from .runtime.failures import explained, watch_workers
 from .runtime.run import Run
 from .runtime.signals import stop_signals
-from .runtime.workers import begin_worker
+from .runtime.workers import PairsByEpoch, begin_worker
 
 
 def shuffled(count: int, config: TrainConfig, epoch: int) -> torch.Tensor:
@@ -190,18 +191,20 @@ def batches(
     pairs: PairedImageFolder, config: TrainConfig, first_step: int, processes: Processes
 ) -> Iterator[dict]:
     """All batches of a run from `first_step` on, of each the share of this process."""
-    steps_per_epoch = len(pairs) // config.batch_size
-    share = processes.share_of(config.batch_size)
-    for epoch in range(first_step // steps_per_epoch, config.epochs):
-        done = max(first_step - epoch * steps_per_epoch, 0)
-        indices = shuffled(len(pairs), config, epoch)[done:, share].flatten().tolist()
-        pairs.epoch = epoch
-        loader = DataLoader(
-            Subset(pairs, indices), share.stop - share.start, num_workers=config.workers,
-            generator=torch.Generator(), worker_init_fn=begin_worker,
-            pin_memory=processes.device.type == "cuda",
-        )
-        yield from watch_workers(loader)
+    steps_per_epoch, share = len(pairs) // config.batch_size, processes.share_of(config.batch_size)
+    places = (
+        (epoch, index)
+        for epoch in range(first_step // steps_per_epoch, config.epochs)
+        for index in shuffled(len(pairs), config, epoch)[:, share].flatten().tolist()
+    )
+    pairs_per_step = share.stop - share.start
+    left = itertools.islice(places, first_step % steps_per_epoch * pairs_per_step, None)
+    loader = DataLoader(
+        PairsByEpoch(pairs), pairs_per_step, sampler=left, num_workers=config.workers,
+        generator=torch.Generator(), worker_init_fn=begin_worker,
+        pin_memory=processes.device.type == "cuda",
+    )
+    yield from watch_workers(loader)
 
 # %% ../notebooks/07_training.ipynb #train
 def train(

@@ -1,6 +1,7 @@
 """The training step, the loop around it, and all the ways in which a run can end."""
 
 import contextlib
+import os
 import shutil
 import signal
 import subprocess
@@ -190,7 +191,7 @@ def test_a_worker_that_is_killed_ends_the_run_with_one_sentence(config, tmp_path
     wait_until(process, (tmp_path / "run" / "checkpoint.pt").exists)
 
     def kill_workers() -> bool:
-        """Every epoch has a new one; whether one was caught that the run needed."""
+        """Whether the run has ended for want of them."""
         with contextlib.suppress(psutil.NoSuchProcess):
             for worker in psutil.Process(process.pid).children():
                 worker.kill()
@@ -237,6 +238,18 @@ def test_workers_do_not_change_the_result(config, tmp_path):
         for workers in (0, 2)
     ]
     assert_same_run(*folders)
+
+
+def worker_number(source, target, seed):
+    return torch.tensor(os.getpid()), torch.tensor(0)
+
+
+def test_workers_start_once_in_a_run(config):
+    """Where they are spawned, a start takes seconds."""
+    config = config.replace(epochs=3, workers=1)
+    pairs = PairedImageFolder(config.data, transform=worker_number)
+    seen = list(batches(pairs, config, 4, Processes(config)))
+    assert len(seen) == 3 * 6 - 4 and len({int(batch["source"]) for batch in seen}) == 1
 
 
 def test_the_running_mean_is_saved_and_leaves_training_alone(config):

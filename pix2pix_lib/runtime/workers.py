@@ -4,6 +4,20 @@ import signal
 import warnings
 
 
+class PairsByEpoch:
+    """A data set by (epoch, index): one loader, and its workers, can last for a whole run.
+
+    A worker that is spawned, not forked, needs seconds to import what it works with.
+    """
+
+    def __init__(self, pairs):
+        self.pairs = pairs
+
+    def __getitem__(self, place: tuple[int, int]) -> dict:
+        self.pairs.epoch, index = place
+        return self.pairs[index]
+
+
 def begin_worker(number: int) -> None:
     """What a worker process does first; one that is spawned has nothing of what its parent set.
 
