@@ -58,7 +58,7 @@ def test_lab_and_a_kernel(tmp_path):
         connection = runtime / f"kernel-{started.json()['id']}.json"
         client = BlockingKernelClient(connection_file=str(connection))
         client.load_connection_file()
-        client.start_channels()
+        client.start_channels(hb=False)  # it would call a kernel dead that is slow to start
         client.wait_for_ready(PATIENCE)
         program = "import matplotlib.pyplot; print(matplotlib.get_configdir())"
         told = []
