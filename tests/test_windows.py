@@ -16,6 +16,8 @@ import psutil
 import pytest
 from servers import REPOSITORY, Program, free_port, until
 
+from pix2pix_lib.files.weights import bundled_weights
+
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="who holds a file is in /proc")
 RULES = {
     "PYTHONPATH": os.pathsep.join([str(REPOSITORY / "tests" / "windows"), str(REPOSITORY)]),
@@ -127,6 +129,19 @@ def test_what_is_in_use_for_a_moment_is_waited_for(tmp_path):
     done = python("-c", WRITE, tmp_path / "file.txt", "scanned")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "file.txt").read_bytes() == b"new"
+
+
+def test_weights_that_were_read_can_be_written_over(tmp_path):
+    path = shutil.copy(bundled_weights()["earth_sat2map"], tmp_path)
+    program = """
+import sys
+from pix2pix_lib.files.weights import read_weights, write_weights
+weights, config, card = read_weights(sys.argv[1])
+write_weights(sys.argv[1], weights, config, card | {"read": "and written"})
+assert read_weights(sys.argv[1])[2]["read"] == "and written"
+"""
+    done = python("-c", program, path)
+    assert done.returncode == 0, done.stderr
 
 
 def test_data(tmp_path):
