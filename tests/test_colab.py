@@ -8,6 +8,7 @@ its own folder, cannot remove them. What Colab lacks is installed by the lessons
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -40,6 +41,10 @@ LENT = """
     prometheus-client pyarrow pydantic-settings pytest python-json-logger python-multipart requests
     safetensors scipy torch torchvision tqdm uvicorn[standard] werkzeug
 """
+pytestmark = pytest.mark.skipif(
+    sys.platform == "win32" or sys.version_info >= (3, 14),
+    reason="Colab is a Linux machine with Python 3.12; its kernel does not run on Python 3.14.",
+)
 PATIENCE = 300  # seconds for a cell: the machine may be busy with other things
 
 
@@ -78,9 +83,11 @@ class Notebook:
         def keep(message: dict) -> None:
             printed.append(message["content"].get("text", ""))
 
-        reply = self.client.execute_interactive(source, output_hook=keep, timeout=PATIENCE)
-        if reply["content"]["status"] == "error":
-            raise CellFailed("\n".join([source, *printed, *reply["content"]["traceback"]]))
+        # After an error, a kernel that stops would turn down what is sent in the next moment.
+        options = {"timeout": PATIENCE, "stop_on_error": False}
+        reply = self.client.execute_interactive(source, output_hook=keep, **options)["content"]
+        if reply["status"] != "ok":
+            raise CellFailed("\n".join([source, *printed, *reply.get("traceback", [])]))
         return "".join(printed)
 
     def folder(self) -> str:
@@ -159,8 +166,10 @@ class Colab:
 
 
 @pytest.fixture(scope="module")
-def colab(tmp_path_factory) -> Colab:
-    return Colab(tmp_path_factory.mktemp("colab"))
+def colab(tmp_path_factory) -> Iterator[Colab]:
+    folder = tmp_path_factory.mktemp("colab")
+    yield Colab(folder)
+    shutil.rmtree(folder)  # half a gigabyte
 
 
 @pytest.fixture(scope="module")
@@ -273,5 +282,5 @@ def test_the_explorers_pass_their_tests_with_colab_s_widgets(colab, first):
     clone = colab.folder / "content" / "pix2pix-course"
     options = ["-o", "addopts=", "-q", "-p", "no:cacheprovider"]
     program = [colab.programs / "python", "-m", "pytest", *options, "tests/test_explorers.py"]
-    done = subprocess.run(program, cwd=clone, capture_output=True, text=True, timeout=PATIENCE)
+    done = subprocess.run(program, cwd=clone, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout
