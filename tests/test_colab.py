@@ -126,7 +126,7 @@ class Colab:
         spec = {"argv": [*command, "-f", "{connection_file}"], "display_name": "", "language": ""}
         kernel = folder / "kernels" / "colab"
         kernel.mkdir(parents=True)
-        (kernel / "kernel.json").write_text(json.dumps(spec))
+        (kernel / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
         self.before = self.versions()
 
     def python(self, *arguments: str) -> str:
@@ -140,7 +140,7 @@ class Colab:
                 if not (shelf / top).exists():
                     (shelf / top).symlink_to(lent.locate_file(top))
         site = self.python("-c", "import sysconfig; print(sysconfig.get_path('purelib'))")
-        Path(site.strip(), "lent.pth").write_text(f"{shelf}\n")
+        Path(site.strip(), "lent.pth").write_text(f"{shelf}\n", encoding="utf-8")
 
     def versions(self) -> dict[str, str]:
         listed = json.loads(self.python("-m", "pip", "list", "--format=json"))
