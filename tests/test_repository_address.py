@@ -34,40 +34,40 @@ def copy(tmp_path) -> Path:
 
 def set_address(root: Path, address: str) -> None:
     path = root / "pyproject.toml"
-    text = path.read_text(encoding="utf-8")
-    assert text.count(ADDRESS) == 1
-    path.write_text(text.replace(ADDRESS, address), encoding="utf-8")
+    line, text = 'Repository = "{}"', path.read_text(encoding="utf-8")
+    assert line.format(ADDRESS) in text
+    path.write_text(text.replace(line.format(ADDRESS), line.format(address)), encoding="utf-8")
 
 
 def files(root: Path) -> dict[str, str]:
-    paths = [root / "README.md", *(root / "notebooks").glob("*.ipynb")]
-    return {path.name: path.read_text(encoding="utf-8") for path in paths}
+    paths = [root / "pyproject.toml", root / "README.md", *(root / "notebooks").glob("*.ipynb")]
+    return {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in paths}
 
 
 def test_every_address_is_the_one_of_the_project():
     assert run(REPOSITORY, "--check").returncode == 0
     for name, text in files(REPOSITORY).items():
         if name.endswith(".ipynb"):
-            assert f"colab.research.google.com/github/{NAME}/blob/main/notebooks/{name})" in text
+            assert f"colab.research.google.com/github/{NAME}/blob/main/{name})" in text
             assert f"git clone -q --depth 1 {ADDRESS} " in text
 
 
 def test_another_address_takes_the_place_of_the_old_one_everywhere(copy):
     before = files(copy)
     set_address(copy, "https://github.com/some-body/pix.2pix")
+    unchanged = files(copy)
     checked = run(copy, "--check")
     assert checked.returncode == 1 and "make address" in checked.stderr
-    assert {line.split()[0] for line in checked.stdout.splitlines()} == {
-        name if name == "README.md" else f"notebooks/{name}" for name in before
-    }
-    assert files(copy) == before
+    assert {line.split()[0] for line in checked.stdout.splitlines()} == before.keys()
+    assert files(copy) == unchanged
     assert run(copy).returncode == 0
     assert run(copy, "--check").returncode == 0
     other = f"{ADDRESS}-cycle"  # which is another repository
     for name, text in files(copy).items():
         assert NAME not in text.replace(other, "")
         assert text.replace("some-body/pix.2pix", NAME) == before[name]
-        assert name == "README.md" or json.loads(text)
+        if name.endswith(".ipynb"):
+            json.loads(text)
     assert other in files(copy)["README.md"]
 
 
@@ -77,6 +77,8 @@ def test_another_address_takes_the_place_of_the_old_one_everywhere(copy):
         ("notebooks/03_unet_generator.ipynb", "colab.research.google.com/github/{}/blob/"),
         ("notebooks/07_training.ipynb", "git clone -q --depth 1 https://github.com/{} "),
         ("README.md", "git clone https://github.com/{}.git"),
+        ("pyproject.toml", "](https://raw.githubusercontent.com/{}/main/"),
+        ("pyproject.toml", "](https://github.com/{}/blob/main/"),
     ],
 )
 def test_one_file_that_differs_is_named_and_mended(copy, name, place):

@@ -1,6 +1,6 @@
-"""Write the address of the repository wherever it stands outside `pyproject.toml`.
+"""Write the address of the repository, `Repository` in `pyproject.toml`, wherever else it stands.
 
-    python tools/repository_address.py            # rewrites the lessons and README.md
+    python tools/repository_address.py            # rewrites lessons, README.md and pyproject.toml
     python tools/repository_address.py --check    # only says what it would rewrite
 
 Run it, and `make export` after it, when `Repository` below `[project.urls]` has changed: nbdev
@@ -17,7 +17,9 @@ ROOT = Path(__file__).parents[1]
 NAME = r"[\w.-]+/[\w.-]+?(?=\.git\b|[^\w.-]|$)"  # OWNER/REPOSITORY
 # No other repository can be meant here. What these places name is, or was, this one.
 OWN = re.compile(
-    rf"(?:git clone .*?github\.com|git\+https://github\.com|google\.com/github)/({NAME})"
+    r"(?:git clone .*?github\.com|git\+https://github\.com|colab\.research\.google\.com/github"
+    r"|replacement = '.*?https://(?:github|raw\.githubusercontent)\.com)"
+    rf"/({NAME})"
 )
 
 
@@ -40,7 +42,7 @@ def rewrite(texts: dict[Path, str], name: str) -> dict[Path, str]:
     if not old:
         return {}
     names = "|".join(map(re.escape, old))
-    places = re.compile(rf"(github\.com|/github)/(?:{names})(?![\w-])")
+    places = re.compile(rf"(github\.com|githubusercontent\.com|/github)/(?:{names})(?![\w-])")
     changed = {path: places.sub(rf"\1/{name}", text) for path, text in texts.items()}
     return {path: text for path, text in changed.items() if text != texts[path]}
 
@@ -50,8 +52,9 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="change nothing; say what differs")
     check = parser.parse_args().check
     lessons = (ROOT / "notebooks").rglob("*.ipynb")
-    paths = [path for path in lessons if ".ipynb_checkpoints" not in path.parts]
-    texts = {path: path.read_bytes().decode() for path in [ROOT / "README.md", *sorted(paths)]}
+    paths = [ROOT / "pyproject.toml", ROOT / "README.md"]
+    paths += sorted(path for path in lessons if ".ipynb_checkpoints" not in path.parts)
+    texts = {path: path.read_bytes().decode() for path in paths}
     name = current_name()
     changed = rewrite(texts, name)
     for path, text in changed.items():
