@@ -123,7 +123,8 @@ sys.stdout.write("written\\n" if written.exists() else "not yet written\\n")  # 
         env=ENVIRONMENT,
         timeout=120,
     )
-    assert run.stdout.splitlines() == ["written"] * 2, run.stderr
+    said = [line for line in run.stdout.splitlines() if "Gloo" not in line]  # older PyTorch's word
+    assert said == ["written"] * 2, run.stderr
 
 
 def killed(config: TrainConfig, kill) -> str:
