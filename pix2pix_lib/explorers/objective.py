@@ -70,12 +70,11 @@ def step_gradients(
     fake_target, losses = step_losses(generator, discriminator, source, target, detach, freeze)
     reached, pulls, sizes = [fake_target, *chain(*layers)], [], []
     for loss in losses:  # what a loss does not reach counts as zero
-        sent = torch.autograd.grad(loss, reached, retain_graph=True, materialize_grads=True)
+        found = torch.autograd.grad(loss, reached, retain_graph=True, materialize_grads=True)
+        sent = [gradient.detach() for gradient in found]  # before PyTorch 2.10 such zeros have one
         pulls.append(-sent[0][0])
-        weights = iter(sent[1:])  # from PyTorch 2.10 on, what counts as zero asks for no gradient
-        sizes.append(
-            [np.linalg.norm([next(weights).detach().norm() for _ in layer]) for layer in layers]
-        )
+        weights = iter(sent[1:])
+        sizes.append([np.linalg.norm([next(weights).norm() for _ in layer]) for layer in layers])
     pictures = np.stack([denormalise(picture[0]) for picture in (fake_target, target)])
     to_generator, to_discriminator = np.split(np.array(sizes), [len(networks[0])], axis=1)
     return Step(pictures, torch.stack(pulls), to_generator, to_discriminator)
