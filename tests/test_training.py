@@ -1,10 +1,14 @@
 """The training step, the loop around it, and all the ways in which a run can end."""
 
+import multiprocessing
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +18,7 @@ import tomli_w
 import torch
 from PIL import Image
 from platforms import posix_only
+from torch.utils.data import DataLoader
 from training_process import last_step, start, wait_until
 
 from pix2pix_lib import Pix2PixError
@@ -25,6 +30,7 @@ from pix2pix_lib.from_config import open_pairs
 from pix2pix_lib.generator import UNetGenerator, load_generator
 from pix2pix_lib.objective import GANLoss
 from pix2pix_lib.runtime.config import read_config
+from pix2pix_lib.runtime.failures import watch_workers
 from pix2pix_lib.runtime.processes import Processes
 from pix2pix_lib.runtime.run import Run
 from pix2pix_lib.runtime.speed import InBfloat16
@@ -195,6 +201,24 @@ def test_a_worker_that_is_killed_ends_the_run_with_one_sentence(config, tmp_path
     assert "A process that reads pictures was ended from outside" in errors
     assert "Traceback" not in errors
     assert torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["step"] >= 5
+
+
+@posix_only
+def test_a_worker_that_cannot_be_reached_before_it_is_gone_is_told_of_once():
+    """Its connections close first; on a busy machine its end is noticed much later."""
+    others = multiprocessing.active_children()
+    loader = iter(DataLoader(torch.zeros(1000), num_workers=1))
+    next(loader)
+    (worker,) = set(multiprocessing.active_children()) - set(others)
+
+    def lost_connection() -> Iterator[dict]:
+        threading.Timer(0.5, worker.kill).start()
+        raise EOFError
+        yield
+
+    with pytest.raises(RuntimeError, match="DataLoader worker .* is killed by signal"):
+        next(watch_workers(lost_connection()))
+    time.sleep(1)  # nothing comes up later
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -1,6 +1,7 @@
 """What to tell the reader when a training breaks off."""
 
 import math
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -62,7 +63,10 @@ def watch_workers(loader: Iterable[dict]) -> Iterator[dict]:
     except Pix2PixError as error:
         sentence = str(error).splitlines()[-1].removeprefix("pix2pix_lib.Pix2PixError: ")
         raise Pix2PixError(f"{sentence} The last checkpoint, if there is one, is whole.") from None
-    except (OSError, EOFError) as error:  # noticed before PyTorch noticed that the process had gone
+    except (OSError, EOFError) as error:
+        # Noticed before PyTorch was told that the process has gone, which ends this sleep by the
+        # error it raises; without the sleep, that would come up somewhere later.
+        time.sleep(2)
         raise RuntimeError("DataLoader worker cannot be reached") from error
 
 
