@@ -31,7 +31,7 @@ def main() -> int:
     check_ports({"api": arguments.api_port, "page": arguments.page_port})
     if folder := os.environ.get("PIX2PIX_MODELS_DIR"):  # as seen from here; both run in app/
         os.environ["PIX2PIX_MODELS_DIR"] = str(Path(folder).resolve())
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in {signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGBREAK", signal.SIGTERM)}:
         signal.signal(number, lambda *_: sys.exit(0))
     processes = []
     try:
@@ -71,7 +71,7 @@ def is_taken(port: int) -> bool:
     for address in ("127.0.0.1", "::1"):
         with (
             contextlib.suppress(OSError),
-            socket.create_connection((address, port), timeout=1),
+            socket.create_connection((address, port), timeout=0.2),
         ):
             return True
     return False
@@ -82,7 +82,7 @@ def start_api(port: int) -> subprocess.Popen:
 
 
 def start_page(port: int, api_port: int) -> subprocess.Popen:
-    os.environ.setdefault("PIX2PIX_API_URL", f"http://localhost:{api_port}")
+    os.environ.setdefault("PIX2PIX_API_URL", f"http://127.0.0.1:{api_port}")
     options = ["--server.port", str(port), "--server.headless", "true"]
     return run("streamlit", "run", "streamlit_deploy.py", *options, stdout=subprocess.DEVNULL)
 
@@ -115,12 +115,14 @@ def answers(address: str) -> bool:
 def stop(processes: list[subprocess.Popen]) -> None:
     """Ask each to end, as Ctrl-C would; the service finishes what it has in hand, at most 10 s."""
     for process in processes:
-        process.send_signal(END)
+        if process.poll() is None:
+            process.send_signal(END)
     for process in processes:
         try:
             process.wait(timeout=12)
         except subprocess.TimeoutExpired:
             process.kill()
+            process.wait()
 
 
 if __name__ == "__main__":

@@ -11,15 +11,14 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
 import pytest
 from jupyter_client import KernelManager
 from jupyter_client.kernelspec import KernelSpecManager
-from packaging.requirements import Requirement
+from lending import lend
 from packaging.utils import canonicalize_name
 from test_notebooks import NOTEBOOKS, REPOSITORY, code_cells, tags
 from test_repository_address import ADDRESS
@@ -42,24 +41,10 @@ LENT = """
     safetensors scipy torch torchvision tqdm uvicorn[standard] werkzeug
 """
 pytestmark = pytest.mark.skipif(
-    sys.platform == "win32" or sys.version_info >= (3, 14),
+    sys.platform != "linux" or sys.version_info >= (3, 14),
     reason="Colab is a Linux machine with Python 3.12; its kernel does not run on Python 3.14.",
 )
 PATIENCE = 300  # seconds for a cell: the machine may be busy with other things
-
-
-def with_needs(names: Iterable[str]) -> list[Distribution]:
-    """Installed distributions and all that they need."""
-    found, waiting = {}, [Requirement(name) for name in names]
-    while waiting:
-        requirement = waiting.pop()
-        if str(requirement) not in found:
-            needed = found[str(requirement)] = distribution(requirement.name)
-            for need in map(Requirement, needed.requires or []):
-                extras = requirement.extras or [""]
-                if not need.marker or any(need.marker.evaluate({"extra": e}) for e in extras):
-                    waiting.append(need)
-    return list(found.values())
 
 
 class CellFailed(Exception):
@@ -135,10 +120,7 @@ class Colab:
     def lend(self) -> None:
         shelf = self.folder / "lent"
         shelf.mkdir()
-        for lent in with_needs(LENT.split()):
-            for top in {file.parts[0] for file in lent.files} - {"..", "__pycache__"}:
-                if not (shelf / top).exists():
-                    (shelf / top).symlink_to(lent.locate_file(top))
+        lend(LENT.split(), shelf)
         site = self.python("-c", "import sysconfig; print(sysconfig.get_path('purelib'))")
         Path(site.strip(), "lent.pth").write_text(f"{shelf}\n", encoding="utf-8")
 

@@ -4,27 +4,16 @@ import os
 import subprocess
 import sys
 from functools import cache
-from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
+from lending import lend
+from platforms import posix_only
 from servers import PATIENCE, REPOSITORY
 
 APP = REPOSITORY / "app"
 OUTSIDE = Path("/")
-
-
-def with_requirements(*names: str) -> list[Distribution]:
-    """Installed packages, and those that they require where no extra is asked for."""
-    found, waiting = {}, list(names)
-    while waiting:
-        if (name := waiting.pop()) not in found:
-            found[name] = distribution(name)
-            for requirement in map(Requirement, found[name].requires or []):
-                if not requirement.marker or requirement.marker.evaluate({"extra": ""}):
-                    waiting.append(requirement.name)
-    return list(found.values())
+pytestmark = posix_only
 
 
 @pytest.fixture(scope="session")
@@ -38,10 +27,7 @@ def installed(tmp_path_factory):
     @cache
     def site_packages(*names: str) -> Path:
         folder = tmp_path_factory.mktemp("site-packages")
-        for package in with_requirements("pix2pix-lib", *names):
-            for top in {path.parts[0] for path in package.files if path.parts[0] != ".."}:
-                if not (folder / top).exists():
-                    (folder / top).symlink_to(package.locate_file(top))
+        lend(["pix2pix-lib", *names], folder)
         return folder
 
     def run(*arguments, beside: tuple = (), cwd=OUTSIDE, **environment):

@@ -88,7 +88,10 @@ def code_of(path: Path) -> str:
     return "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
 
 
-@pytest.mark.parametrize("folder", ["app", "benchmarks", "notebooks", "pix2pix_lib", "tests"])
+FOLDERS = ["app", "benchmarks", "notebooks", "pix2pix_lib", "tests", "tools"]
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
 def test_text_files_are_opened_with_their_encoding(folder):
     """Without one, Windows would take its code page."""
     files = [*(REPOSITORY / folder).rglob("*.py"), *(REPOSITORY / folder).glob("*.ipynb")]

@@ -1,6 +1,5 @@
 """What `make` starts, in a container's worst case: nothing can be kept at home."""
 
-import shutil
 import sys
 from pathlib import Path
 
@@ -8,9 +7,10 @@ import httpx
 import psutil
 import pytest
 from jupyter_client import BlockingKernelClient
+from platforms import posix_only
 from servers import PATIENCE, REPOSITORY, Program, answers, free_port, until
 
-pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="there is no make")
+pytestmark = posix_only  # on Windows the course does without make
 
 LOOPBACK = {"127.0.0.1", "::1"}
 

@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 import subprocess
-import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -106,7 +106,7 @@ def test_the_library_is_what_the_notebooks_export(tmp_path):
     for name in ("pyproject.toml", "notebooks", "pix2pix_lib"):
         copy = shutil.copytree if (REPOSITORY / name).is_dir() else shutil.copy
         copy(REPOSITORY / name, tmp_path / name)
-    exporter = Path(sys.executable).with_name("nbdev-export")
+    exporter = Path(sysconfig.get_path("scripts"), "nbdev-export")
     subprocess.run([exporter], cwd=tmp_path, check=True, capture_output=True, timeout=120)
     for folder in ("notebooks", "pix2pix_lib"):
         files, expected = (files_below(root / folder) for root in (tmp_path, REPOSITORY))

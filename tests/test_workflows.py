@@ -2,7 +2,7 @@
 
 import re
 import subprocess
-import sys
+import sysconfig
 import tomllib
 from pathlib import Path
 
@@ -17,7 +17,7 @@ LINTERS = {
 
 
 def lint(linter: str, *files: Path) -> subprocess.CompletedProcess:
-    program = Path(sys.executable).with_name(linter)
+    program = Path(sysconfig.get_path("scripts"), linter)
     command = [program, *LINTERS[linter], *files]
     return subprocess.run(command, cwd=REPOSITORY, capture_output=True, encoding="utf-8")
 

@@ -8,7 +8,7 @@ from io import BytesIO
 
 import httpx
 
-SERVICE = os.environ.get("PIX2PIX_API_URL", "http://localhost:8000")
+SERVICE = os.environ.get("PIX2PIX_API_URL", "http://127.0.0.1:8000")
 # The service itself gives up after half a minute; an answer of many megapixels takes its time.
 TIMEOUT = httpx.Timeout(60, connect=3)
 
