@@ -107,6 +107,9 @@ def translation(service: Service, file: Path, model: str = "earth_sat2map", **qu
 def expect_translation(page: Page, content: bytes) -> None:
     image = page.get_by_alt_text("Its translation")
     expect(image).to_have_attribute("src", data_address(content))
+    # What stands below the picture is drawn after it.
+    app = page.get_by_test_id("stApp")
+    expect(app).to_have_attribute("data-test-script-state", "notRunning")
 
 
 def data_address(content: bytes) -> str:
