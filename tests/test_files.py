@@ -227,7 +227,7 @@ def test_a_worker_opens_the_cache_instead_of_receiving_it(tmp_path):
     assert isinstance(received.cache.pixels, np.memmap)
     received = pickle.loads(sent)
     dataset.cache.path.unlink()
-    with pytest.raises(Pix2PixError, match="the pictures have changed"):
+    with pytest.raises(Pix2PixError, match="was removed, by another training"):
         received[3]
 
 

@@ -60,7 +60,8 @@ class PairCache:
             return np.load(self.path, mmap_mode="r")
         except FileNotFoundError:
             raise Pix2PixError(
-                f"The cache {self.path} is gone: the pictures have changed since it was made."
+                f"The cache {self.path} was removed, by another training on this set with changed "
+                "pictures or another --broken: run this one again."
             ) from None
 
 
