@@ -1,8 +1,8 @@
-"""The `earth` set: aligned tiles of NASA's Blue Marble and of a relief map, split by geography."""
+"""The `earth` sets: tiles of NASA's Blue Marble, each with its partner, split by geography."""
 
 import csv
 import importlib.resources
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from .. import Pix2PixError
+from .photographs import edge_sketch, grey_copy
 from .pictures import join_pair
 
 EARTH_SIZE = (5400, 2700)  # (width, height) of both rasters: 15 pixels to the degree
@@ -19,6 +20,13 @@ EARTH_ROWS = (225, 2205)  # 75° N to 57° S; beyond, the projection smears what
 EARTH_PERIOD = 900  # pixels (60°) of longitude, divided into:
 EARTH_STRIPES = {"val": (0, 340), "train": (356, 884)}  # 16 pixels (1°) of gap on either side
 EARTH_MINIMUM_LAND = 0.1  # a tile with less is nearly all open sea
+
+# The sides (A, B) of a pair, made of a satellite tile and the relief map of the same place.
+EARTH_SIDES: dict[str, Callable] = {
+    "earth": lambda satellite, relief: (satellite, relief),
+    "earth_colorize": lambda satellite, _: (grey_copy(satellite), satellite),
+    "earth_edges": lambda satellite, _: (edge_sketch(satellite), satellite),
+}
 
 
 def earth_rasters() -> tuple[Image.Image, Image.Image]:
@@ -52,20 +60,23 @@ def land_share(relief_tile: Image.Image) -> float:
     return float((blue - red <= 20).mean())
 
 
-def build_earth(folder: Path) -> None:
-    """Cut the rasters into pairs, `train/1.jpg …`, `val/1.jpg …`, and list them in `tiles.csv`."""
+def build_earth(name: str, folder: Path) -> None:
+    """Cut the rasters into pairs, `train/1.jpg …`, `val/1.jpg …`, and list them in `tiles.csv`.
+
+    Every set of `EARTH_SIDES` has the same places in the same splits, under the same numbers.
+    """
     satellite, relief = earth_rasters()
     rows = []
     for split in ("train", "val"):
         (folder / split).mkdir(parents=True)
         number = 0
-        for left, top in tqdm(list(earth_positions(split)), desc=f"earth/{split}", unit="tile"):
+        for left, top in tqdm(list(earth_positions(split)), desc=f"{name}/{split}", unit="tile"):
             box = (left, top, left + EARTH_TILE, top + EARTH_TILE)
             relief_tile = relief.crop(box)
             if (land := land_share(relief_tile)) < EARTH_MINIMUM_LAND:
                 continue
             number += 1
-            pair = join_pair(satellite.crop(box), relief_tile)
+            pair = join_pair(*EARTH_SIDES[name](satellite.crop(box), relief_tile))
             pair.save(folder / split / f"{number}.jpg", quality=92, subsampling=0)
             rows.append([split, number, left, top, *tile_centre(left, top), round(land, 3)])
     with open(folder / "tiles.csv", "w", newline="", encoding="utf-8") as file:

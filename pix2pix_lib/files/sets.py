@@ -8,7 +8,7 @@ from filelock import FileLock
 
 from .. import Pix2PixError
 from .download import download
-from .earth import build_earth
+from .earth import EARTH_SIDES, build_earth
 from .photographs import FROM_PHOTOGRAPHS, get_from_photographs
 from .whole import whole_folder
 
@@ -36,6 +36,10 @@ SETS = {
     entry.name: entry
     for entry in (
         DataSet("earth", "satellite → relief map; 1,375 pairs, built in seconds, no network",
+                counts={"train": 1074, "val": 301}),
+        DataSet("earth_colorize", "grey → colour, of the same satellite pictures; built in seconds",
+                counts={"train": 1074, "val": 301}),
+        DataSet("earth_edges", "edge sketch → satellite, of the same pictures; built in seconds",
                 counts={"train": 1074, "val": 301}),
         DataSet("maps", "aerial photograph → street map; 2,194 pairs, download of 246 MB",
                 counts={"train": 1096, "val": 1098},
@@ -79,9 +83,9 @@ def get(name: str, root: str | Path = "data", photographs: str | Path | None = N
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.parent / f".{name}.lock"):  # two notebooks may ask at once
-            if name == "earth" and not folder.exists():
+            if name in EARTH_SIDES and not folder.exists():
                 with whole_folder(folder) as partial:
-                    build_earth(partial)
+                    build_earth(name, partial)
             elif name in FROM_PHOTOGRAPHS:
                 get_from_photographs(name, folder, photographs)
             elif not folder.exists():
