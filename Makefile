@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 
-.PHONY: help lab app test test-lowest test-newest export notebooks bench constraints address
+.PHONY: help lab app test test-lowest test-newest export notebooks workbook bench constraints address
 
 help:
 	@echo "make lab        open the course in JupyterLab"
@@ -16,6 +16,7 @@ help:
 	@echo "                everything that pyproject.toml admits, in environments of their own"
 	@echo "make export     write pix2pix_lib/ from the notebooks"
 	@echo "make notebooks  run all notebooks in place and store their outputs"
+	@echo "make workbook   write notebooks/workbook/ from the lessons and notebooks/exercises/"
 	@echo "make bench      measure speed and memory of training here, into results/, in half an hour"
 	@echo "make constraints   choose today's versions for every promised Python, into constraints.txt"
 	@echo "make address    write the repository's address, from pyproject.toml, wherever it stands"
@@ -63,6 +64,9 @@ export: $(READY)
 notebooks: export
 	cd notebooks && ../$(BIN)/jupyter nbconvert --to notebook --execute --inplace \
 		--ExecutePreprocessor.record_timing=False $(notdir $(NOTEBOOKS))
+
+workbook: $(READY)
+	$(BIN)/python tools/workbook.py
 
 # Nothing else should run meanwhile.
 bench: $(READY)

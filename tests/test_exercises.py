@@ -1,58 +1,162 @@
-"""Every exercise both ways: its check turns the stub down, and lets the printed solution pass.
+"""Every exercise of the workbook both ways: the solution passes; the stub and wrong answers fail.
 
-In a lesson, cells with the tag `exercise` hold the check and then the stub, and call the one on the
-other; the markdown that follows holds the solution in a folded Python block.
+Wrong answers are in `tests/wrong_answers/`, one module a lesson: what stands in the solution, what
+somebody might write instead, and words of the sentence that they are told.
 """
 
-import json
+import ast
+import importlib
 import re
+from collections import Counter
 from pathlib import Path
 
+import nbformat
 import pytest
+from exercise_pages import Exercise, WorkbookError, module_of
+from workbook import lessons, tagged, without_directives, workbook_of, write_workbook
 
-NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
-
-
-def exercises() -> list:
-    """(check cell, stub cell, solution) of all lessons."""
-    found = []
-    for path in NOTEBOOKS:
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        check = stub = None
-        for cell in cells:
-            source = "".join(cell["source"])
-            if "exercise" in cell["metadata"].get("tags", []):
-                check, stub = (source, None) if stub or not check else (check, source)
-            solution = re.search(
-                r"<summary>Solution</summary>\s*```python\n(.*?)```", source, re.DOTALL
-            )
-            if solution and check and stub:
-                name = "-".join(names_in(stub))
-                found.append(pytest.param(check, stub, solution[1], id=f"{path.stem}-{name}"))
-                check = stub = None
-        assert not (check or stub), f"{path.name}: an exercise without a stub or a solution"
-    return found
+REPOSITORY = Path(__file__).parents[1]
+WORKBOOK = REPOSITORY / "notebooks" / "workbook"
+MAGIC = re.compile(r"^(\s*)[%!].*", re.MULTILINE)
+STANDS_ALONE = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
 
 
-def names_in(stub: str) -> tuple[str, str]:
-    """The names of check and attempt, from the stub's own call: `check_halves(halves)`."""
-    return re.search(r"(check_\w+)\((\w+)\)", stub).groups()
+EXERCISES = {lesson: workbook_of(lesson)[1] for lesson in lessons()}
+EVERY = [
+    pytest.param(lesson, exercise, id=f"{lesson.stem}-{exercise.name}")
+    for lesson, exercises in EXERCISES.items()
+    for exercise in exercises.values()
+]
 
 
-def test_there_are_exercises():
-    assert len(exercises()) >= 7
+def wrong_answers(lesson: Path) -> dict[str, list[tuple[str, str, str, str]]]:
+    return importlib.import_module(f"wrong_answers.{module_of(lesson)}").WRONG
 
 
-@pytest.mark.parametrize(("check", "stub", "solution"), exercises())
-def test_exercise(check, stub, solution, capsys):
-    lesson = {}
-    exec(check, lesson)
-    exec(stub, lesson)  # calls the check, as a reader's first run does
-    check_name, attempt = names_in(stub)
-    judge = lesson[check_name]
-    capsys.readouterr()
-    assert judge(lesson[attempt]) is False
-    assert capsys.readouterr().out.startswith("Not yet: ")
-    exec(solution, lesson)
-    assert judge(lesson[attempt]) is True
-    assert capsys.readouterr().out.startswith("Right: ")
+WRONG = [
+    pytest.param(lesson, exercise, *told, id=f"{lesson.stem}-{exercise.name}-{told[0]}")
+    for lesson, exercises in EXERCISES.items()
+    for exercise in exercises.values()
+    for told in wrong_answers(lesson).get(exercise.name, [])
+]
+
+
+def definitions(lesson: Path) -> dict:
+    """What a lesson imports and defines, without running what takes time."""
+    scope = {"__name__": "__main__"}
+    for cell in nbformat.read(lesson, as_version=4).cells:
+        if cell.cell_type == "code":
+            tree = ast.parse(MAGIC.sub(r"\1pass", without_directives(cell.source)))
+            tree.body = [node for node in tree.body if stands_alone(node)]
+            exec(compile(tree, lesson.name, "exec"), scope)
+    return scope
+
+
+def stands_alone(node: ast.stmt) -> bool:
+    """Imports, definitions, and constants with capital names."""
+    constant = isinstance(node, ast.Assign) and str(getattr(node.targets[0], "id", "")).isupper()
+    return constant or isinstance(node, STANDS_ALONE)
+
+
+@pytest.fixture(scope="module")
+def scopes() -> dict[Path, dict]:
+    return {}
+
+
+@pytest.fixture
+def judge(scopes, monkeypatch):
+    """Run an answer where the lesson's definitions are, and then the exercise's check on it."""
+    monkeypatch.chdir(REPOSITORY / "notebooks")
+
+    def run(lesson: Path, exercise: Exercise, source: str) -> None:
+        if lesson not in scopes:
+            scopes[lesson] = definitions(lesson)
+        scope = dict(scopes[lesson])
+        exec(compile(source, f"<{exercise.name}>", "exec"), scope)
+        checks = importlib.import_module(f"pix2pix_lib.exercises.{module_of(lesson)}")
+        getattr(checks, exercise.name)(*(scope[name] for name in exercise.answers))
+
+    return run
+
+
+def not_yet(run, *arguments) -> str:
+    """The sentence with which an answer is turned down."""
+    with pytest.raises(AssertionError) as caught:
+        run(*arguments)
+    assert type(caught.value).__name__ == "NotYet", caught.value
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(("lesson", "exercise"), EVERY)
+class TestExercise:
+    def test_solution_passes(self, judge, lesson, exercise, capsys):
+        judge(lesson, exercise, exercise.solution)
+        assert "Right: " in capsys.readouterr().out
+
+    def test_stub_is_told_what_to_do(self, judge, lesson, exercise):
+        assert not_yet(judge, lesson, exercise, exercise.stub)
+
+    def test_has_wrong_answers(self, lesson, exercise):
+        assert len(wrong_answers(lesson).get(exercise.name, [])) >= 2
+
+    def test_hint_does_not_contain_the_answer(self, lesson, exercise):
+        given = exercise.stub + exercise.text
+        lines = [line.strip() for line in exercise.solution.splitlines()]
+        written = [line for line in lines if len(line) > 12 and line not in given]
+        assert written and not [line for line in written if line in exercise.hint]
+
+
+@pytest.mark.parametrize(("lesson", "exercise", "name", "right", "wrong", "words"), WRONG)
+def test_wrong_answer_is_told_what_is_wrong(judge, lesson, exercise, name, right, wrong, words):
+    assert right in exercise.solution, "the solution has changed; so must this wrong answer"
+    told = not_yet(judge, lesson, exercise, exercise.solution.replace(right, wrong))
+    assert words in told
+
+
+def test_the_exercises_grow_into_pix2pix():
+    counts = Counter(each.values[1].kind for each in EVERY)
+    assert counts["build"] >= 20 and counts["explore"] >= 15 and counts["mend"] >= 10
+    assert counts.total() >= 45
+
+
+def test_every_wrong_answer_belongs_to_an_exercise():
+    for lesson, exercises in EXERCISES.items():
+        assert wrong_answers(lesson).keys() <= exercises.keys()
+
+
+def test_the_workbook_is_what_the_lessons_make_of_it(tmp_path):
+    write_workbook(tmp_path)
+    written = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    committed = [path for path in WORKBOOK.iterdir() if path.is_file()]
+    assert written == {path.name: path.read_bytes() for path in committed}, "run `make workbook`"
+
+
+def test_links_of_the_workbook_lead_somewhere():
+    for path in WORKBOOK.glob("*.ipynb"):
+        cells = nbformat.read(path, as_version=4).cells
+        text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+        prose = re.sub("```.*?```", "", text, flags=re.DOTALL)
+        for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", prose):
+            assert (WORKBOOK / target).exists(), f"{path.name}: {target}"
+
+
+@pytest.mark.parametrize(
+    ("tag", "told"),
+    [
+        ("exercise:unheard_of", "no exercise 'unheard_of'"),
+        ("exercise:company", "has a stub of its own"),
+        ("exercise:decoder_block", "it does not define DecoderBlock"),
+        ("exercise:skips", "another cell has the tag"),
+    ],
+)
+def test_a_wrong_tag_names_notebook_and_cell(tmp_path, tag, told):
+    (lesson,) = (path for path in lessons() if path.stem == "03_unet_generator")
+    notebook = nbformat.read(lesson, as_version=4)
+    cells = {tagged(cell): cell for cell in notebook.cells}
+    moved = cells["unet"] if "skips" in tag else cells["encoder_block"]
+    moved.metadata["tags"] = [tag]
+    copy = tmp_path / lesson.name
+    nbformat.write(notebook, copy)
+    with pytest.raises(WorkbookError, match=told) as caught:
+        workbook_of(copy)
+    assert f"03_unet_generator.ipynb, cell {moved.id}" in str(caught.value)

@@ -22,7 +22,7 @@ FLOORS = (
     {"__init__", "files", "runtime"},
     {"data", "augment", "generator", "discriminator", "receptive_field", "objective"},
     {"from_config", "training", "evaluation", "inference"},
-    {"explorers", "cli", "__main__"},
+    {"explorers", "exercises", "cli", "__main__"},
 )
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 BY_IMPORT = importlib.metadata.packages_distributions()

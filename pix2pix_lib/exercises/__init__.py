@@ -1,0 +1,1 @@
+"""The checks of the workbook, one module a lesson: they say what is wrong with an answer."""

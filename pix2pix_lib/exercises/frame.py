@@ -1,0 +1,69 @@
+"""What every check of the workbook stands on: an answer is right, or is told what is wrong."""
+
+import functools
+import inspect
+from collections.abc import Callable
+
+import torch
+
+
+class NotYet(AssertionError):
+    """What is still wrong with an answer, in one sentence; Jupyter shows the sentence alone."""
+
+    def _render_traceback_(self) -> list[str]:  # IPython asks for it in place of a traceback
+        return [f"Not yet: {self}"]
+
+
+def expect(holds: bool, told: str) -> None:
+    """Turn an answer down with the sentence `told` unless `holds`."""
+    if not holds:
+        raise NotYet(told)
+
+
+def expect_shape(tensor: torch.Tensor, shape: tuple[int, ...], name: str) -> None:
+    """Turn an answer down that is no tensor of this shape; `name` says which one is meant."""
+    expect(isinstance(tensor, torch.Tensor), f"{name} is a {type(tensor).__name__}, not a tensor.")
+    expect(tensor.shape == shape, f"{name} has the shape {tuple(tensor.shape)}, not {shape}.")
+
+
+def expect_close(answer, expected, told: str, tolerance: float = 1e-5) -> None:
+    """Turn an answer down whose numbers lie further from the expected ones than `tolerance`."""
+    answer, expected = (torch.as_tensor(each, dtype=torch.float64) for each in (answer, expected))
+    same = answer.shape == expected.shape
+    expect(same and torch.allclose(answer, expected, rtol=tolerance, atol=tolerance), told)
+
+
+def expect_filled_in(measured: dict, keys) -> None:
+    """Turn down measurements that lack one of the keys, or hold something else than a number."""
+    expect(isinstance(measured, dict), f"`measured` is a {type(measured).__name__}, not a dict.")
+    for key in keys:
+        expect(key in measured, f"`measured` has no entry {key!r} yet; it has {list(measured)}.")
+        number = torch.tensor(float(measured[key]))
+        expect(bool(number.isfinite()), f"`measured[{key!r}]` is {number.item()}, not a number.")
+
+
+def check(judge: Callable[..., str]) -> Callable[..., None]:
+    """A check from `judge(answer, …)`, which returns what is right or raises `NotYet`.
+
+    The names of its parameters are those of the answers in the notebook. An answer that was not
+    written yet is told so. Other errors of the reader's code keep their traceback. Random numbers
+    in a check are the same every time, and the notebook's own are left as they are.
+    """
+    names = list(inspect.signature(judge).parameters)
+
+    @functools.wraps(judge)
+    def checked(*answers) -> None:
+        for name, answer in zip(names, answers, strict=True):
+            expect(answer is not None, f"`{name}` is still None: put your answer there.")
+        try:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(0)
+                right = judge(*answers)
+        except NotImplementedError:
+            told = f"write {' and '.join(names)} first, where it says `raise NotImplementedError`."
+            raise NotYet(told) from None
+        except NotYet as wrong:
+            raise wrong.with_traceback(None) from None
+        print(f"Right: {right}")
+
+    return checked
