@@ -40,7 +40,7 @@ def set_address(root: Path, address: str) -> None:
 
 
 def files(root: Path) -> dict[str, str]:
-    paths = [root / "pyproject.toml", root / "README.md", *(root / "notebooks").glob("*.ipynb")]
+    paths = [root / "pyproject.toml", root / "README.md", *(root / "notebooks").rglob("*.ipynb")]
     return {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in paths}
 
 
