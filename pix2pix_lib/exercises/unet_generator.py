@@ -142,3 +142,44 @@ def bottleneck_norm(build_encoder):
     expect(1 not in normed, "the first block reads the colours, which a norm would take away.")
     expect(normed == [2, 3, 4, 5], f"levels 2 to 5 keep their norms: yours are at {normed}.")
     return "the bottleneck differs from picture to picture."
+
+
+@check
+def coast(measured, conclusion):
+    expect_filled_in(measured, (True, False))
+    with_skips, without = measured[True], measured[False]
+    told = "both numbers are the same: hand `skip` on, and measure each network by itself."
+    expect(with_skips != without, told)
+    told = f"forty steps with skips end well below 0.3, not at {with_skips:.2f}: is the loss right?"
+    expect(with_skips < 0.25, told)
+    told = f"{without:.2f} without skips is too good for tiles it has not seen: which are yours?"
+    expect(without > 0.25, told)
+    expect(conclusion is True, "which of your two numbers is the lower one?")
+    return f"{with_skips:.2f} with skips, {without:.2f} when all must pass the bottleneck."
+
+
+@check
+def fading(checkerboard, measured, conclusion):
+    noise = torch.randn(4, 3, 64, 64)
+    board = torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).repeat(32, 32)
+    spread = checkerboard(noise)
+    expect(isinstance(spread, float), f"it returns a {type(spread).__name__}, not a float.")
+    expect(spread < 0.1, f"noise has no period, but its checkerboard is {spread:.2f}, not about 0.")
+    for name, pattern in (("columns", board[:1]), ("rows", board[:, :1]), ("a board", board)):
+        told = f"{name} of 1 and -1 in turn have a checkerboard of 1.15; yours says {{:.2f}}."
+        alone = checkerboard(pattern.expand(2, 3, 64, 64).clone())
+        by_four = 0.99 < alone < 1.01  # the deviation divided by 4 in place of 3 is fine, too
+        expect(1.14 < alone < 1.17 or by_four, told.format(alone))
+    signs = torch.tensor([1.0, -1.0]).view(2, 1, 1, 1)
+    told = "two pictures with opposite boards cancel out: keep pictures and colours apart."
+    expect(checkerboard(board * signs.expand(2, 3, 1, 1)) > 0.9, told)
+    told = "brighter and dimmer pictures have the same pattern: divide by the spread of the pixels."
+    expect_close(checkerboard(board.expand(1, 3, 64, 64) / 4), alone, told, 0.01)
+    expect_filled_in(measured, [(up, step) for up in ("transpose", "resize") for step in (0, 20)])
+    before, after = measured["transpose", 0], measured["transpose", 20]
+    smooth = max(measured["resize", 0], measured["resize", 20])
+    told = f"resizing leaves no checkerboard, yours has {smooth:.2f}, transposing {before:.2f}."
+    expect(5 * smooth < before, told)
+    expect(after < 0.6 * before, f"from {before:.2f} to {after:.2f}: has the network been trained?")
+    expect(conclusion == "fades", "compare the transposed convolution at step 0 and at step 20.")
+    return f"training takes it from {before:.2f} to {after:.2f}; resizing starts without one."

@@ -40,4 +40,22 @@ WRONG = {
         ("no norm at all", "if not first and not last", "if False", "keep their norms"),
         ("a norm on the colours", "not first and not last", "not last", "reads the colours"),
     ],
+    "coast": [
+        ("one network for both", "skip=skip)", "skip=True)", "both numbers are the same"),
+        ("not trained", "range(40)", "range(0)", "well below 0.3"),
+        (
+            "on the training tiles",
+            "network(unseen) - unseen",
+            "network(training) - training",
+            "too good",
+        ),
+        ("wrong conclusion", "conclusion = True", "conclusion = False", "the lower one"),
+    ],
+    "fading": [
+        ("only the rows", "column::2", "column:", "columns of 1 and -1"),
+        ("not divided", " / pictures.std((2, 3)).mean()", "", "divide by the spread"),
+        ("pictures together", "corner.mean((2, 3))", "corner.mean()", "cancel out"),
+        ("every pixel's own", "corner.mean((2, 3))", "corner", "noise has no period"),
+        ("wrong conclusion", '"fades"  #', '"stays"  #', "at step 0 and at step 20"),
+    ],
 }
