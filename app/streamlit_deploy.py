@@ -10,7 +10,7 @@ from page.client import ServiceError
 from page.history import show_history
 from page.result import show_result
 from page.session import begin, remember_in_address, state
-from page.sources import show_direction, show_sources
+from page.sources import show_sources, show_tasks
 from page.trouble import show_trouble
 
 ICON = Path(__file__).parent / "page" / "icon.svg"
@@ -21,7 +21,10 @@ def main() -> None:
     # Streamlit leaves room for a toolbar that this page does not have.
     st.html("<style>.stMainBlockContainer { padding-top: 2rem }</style>")
     st.title("pix2pix", anchor=False)
-    st.markdown("Turn a satellite picture into a map, or a map into a satellite picture.")
+    st.markdown(
+        "Turn a satellite picture into a map, and a map, a grey picture or a sketch into a "
+        "satellite picture."
+    )
     try:
         if "models" not in state:
             state.models = {card["id"]: card for card in client.list_models()}
@@ -43,7 +46,7 @@ def show_page() -> None:
     begin()
     left, right = st.columns([2, 3], gap="large")
     with left:
-        show_direction()
+        show_tasks()
         show_sources()
     with right:
         show_result()

@@ -15,6 +15,7 @@ from pix2pix_lib import Pix2PixError
 from pix2pix_lib.cli import main
 from pix2pix_lib.data import PairedImageFolder, check, find, get, read_pair
 from pix2pix_lib.files.earth import EARTH_SIZE, EARTH_TILE, earth_rasters
+from pix2pix_lib.files.photographs import edge_sketch, grey_copy
 from pix2pix_lib.files.pictures import read_picture
 from pix2pix_lib.files.sets import SETS
 from pix2pix_lib.files.whole import whole_folder
@@ -229,6 +230,21 @@ def test_a_worker_opens_the_cache_instead_of_receiving_it(tmp_path):
     dataset.cache.path.unlink()
     with pytest.raises(Pix2PixError, match="was removed, by another training"):
         received[3]
+
+
+@pytest.mark.parametrize(
+    ("name", "side_a"), [("earth_colorize", grey_copy), ("earth_edges", edge_sketch)]
+)
+def test_other_tasks_have_the_tiles_and_splits_of_earth(earth, tmp_path, name, side_a):
+    folder = get(name, tmp_path)
+    assert (folder / "tiles.csv").read_bytes() == (earth / "tiles.csv").read_bytes()
+    assert sum(1 for _ in folder.rglob("*.jpg")) == SETS[name].counts["train"] + 301
+    for split, number in (("train", 500), ("val", 109)):
+        left, top = map(int, tiles(earth)[split][number - 1, :2])
+        satellite = earth_rasters()[0].crop((left, top, left + 286, top + 286))
+        sides = read_pair((folder / split / f"{number}.jpg",))
+        for side, made in zip(sides, (side_a(satellite), satellite), strict=True):
+            assert np.abs(side - np.asarray(made, float)).mean() < 4, "more than JPEG costs"
 
 
 # --- sets by name, and from photographs

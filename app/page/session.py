@@ -13,7 +13,12 @@ from page import client
 from page.client import Outcome, Picture, Request
 from page.samples import samples
 
-TITLES = {"earth_sat2map": "Satellite → map", "earth_map2sat": "Map → satellite"}
+TITLES = {
+    "earth_sat2map": "Satellite → map",
+    "earth_map2sat": "Map → satellite",
+    "earth_colorize": "Grey → colour",
+    "earth_edges": "Sketch → satellite",
+}
 HISTORY_LENGTH = 12
 
 state = st.session_state
@@ -56,7 +61,7 @@ def choose(*pictures: Picture) -> None:
 
 
 def current_request() -> Request:
-    """A sample stands for a place: each direction has a picture of its own of it."""
+    """A sample stands for a place: each task has a picture of its own of it."""
     found = samples(state.model)
     pictures = tuple(found.get(picture.sample, picture) for picture in state.pictures)
     return Request(pictures, state.model, state.seed)

@@ -4,7 +4,7 @@ import streamlit as st
 
 from page.client import Picture
 from page.components import gallery
-from page.drawing import COLOURS, show_canvas
+from page.drawing import CANVASES, show_canvas
 from page.samples import SAMPLES, samples
 from page.session import TITLES, choose, model_ids, state
 
@@ -12,12 +12,13 @@ UPLOAD_TYPES = ["png", "jpg", "jpeg", "webp"]
 UPLOAD_MEGABYTES = 10  # what the service takes, unless it is told otherwise
 
 
-def show_direction() -> None:
-    st.segmented_control(
-        "Direction",
+def show_tasks() -> None:
+    st.pills(
+        "Task",
         model_ids(),
         format_func=lambda model: TITLES.get(model, model),
         required=True,
+        wrap=True,
         key="model",
     )
 
@@ -27,7 +28,7 @@ def show_sources() -> None:
     sources = {"Upload": show_upload, "Camera": show_camera}
     if state.model in SAMPLES:
         sources = {"Samples": show_samples} | sources
-    if state.model in COLOURS:
+    if state.model in CANVASES:
         sources["Draw"] = show_canvas
     names = list(sources)
     source = st.segmented_control("Picture", names, default=names[0], required=True, key="source")

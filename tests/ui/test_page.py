@@ -20,6 +20,7 @@ from servers import REPOSITORY, Program, Service, until
 SAMPLES = REPOSITORY / "data" / "samples"
 MAPS = REPOSITORY / "app" / "page" / "maps"
 QUEUE_SIZE = 6
+BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 WAIT = 60_000  # milliseconds: two cores may be busy with other things
 
 expect.set_options(timeout=WAIT)
@@ -287,14 +288,41 @@ def test_a_drawing_becomes_a_satellite_picture(page, site, service, tmp_path):
     send = page.get_by_role("button", name="Translate the drawing")
     expect(send).to_be_disabled()
     draw(page, (60, 100), (200, 180))
-    send.click()
-    source = page.get_by_alt_text("The picture")
-    expect(source).not_to_have_attribute("src", data_address((MAPS / "adriatic.jpg").read_bytes()))
-    drawing = tmp_path / "drawing.png"
-    drawing.write_bytes(base64.b64decode(source.get_attribute("src").partition(",")[2]))
+    drawing = next_source(page, send, tmp_path)
     assert open_picture(drawing.read_bytes()).getpixel((130, 140)) == (0x80, 0xB2, 0x96)
     assert open_picture(drawing.read_bytes()).getpixel((280, 20)) == (0x81, 0xAD, 0xD1)
     expect_translation(page, translation(service, drawing, "earth_map2sat"))
+
+
+@once
+def test_every_task_has_its_samples_and_sketches_can_be_drawn(page, site, service, tmp_path):
+    page.goto(f"{site}?model=earth_map2sat&sample=indus")
+    grey = next_source(page, option(page, "Grey → colour"), tmp_path)
+    expect_translation(page, translation(service, grey, "earth_colorize"))
+    red, green, blue = open_picture(grey.read_bytes()).split()
+    assert red == green == blue
+    sketch = next_source(page, option(page, "Sketch → satellite"), tmp_path)
+    expect_translation(page, translation(service, sketch, "earth_edges"))
+    expect(page).to_have_url(re.compile("model=earth_edges&sample=indus"))
+    assert {colour for _, colour in open_picture(sketch.read_bytes()).getcolors()} == {BLACK, WHITE}
+    option(page, "Draw").click()
+    draw(page, (60, 100), (200, 180))
+    send = page.get_by_role("button", name="Translate the drawing")
+    drawing = next_source(page, send, tmp_path)
+    expect_translation(page, translation(service, drawing, "earth_edges"))
+    assert open_picture(drawing.read_bytes()).getpixel((130, 140))[0] < 100
+    assert open_picture(drawing.read_bytes()).getpixel((280, 20)) == WHITE
+
+
+def next_source(page: Page, control: Locator, folder: Path) -> Path:
+    """Click; then the picture that the page shows beside its translation, as a file."""
+    shown, source = page.get_by_alt_text("The picture"), folder / "source.png"
+    expect(shown).to_have_attribute("src", re.compile("^data:"))
+    before = shown.get_attribute("src")
+    control.click()
+    expect(shown).not_to_have_attribute("src", before)
+    source.write_bytes(base64.b64decode(shown.get_attribute("src").partition(",")[2]))
+    return source
 
 
 def draw(page: Page, begin: tuple[int, int], end: tuple[int, int]) -> None:
