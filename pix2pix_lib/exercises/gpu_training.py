@@ -53,7 +53,9 @@ def in_bfloat16(InBfloat16):
     expect(answer is not None, "`forward` returns None: give the network's answer back.")
     told = f"the weights have become {layer.weight.dtype}: they stay in float32, autocast does it."
     expect(layer.weight.dtype == torch.float32, told)
-    told = f"the convolution still computes in {inside[-1]}: is it called inside of autocast?"
+    told = (
+        f"the convolution still computes in {inside[-1]}: call it inside of autocast, for bfloat16."
+    )
     expect(inside[-1] == torch.bfloat16, told)
     expect(answer.dtype == torch.float32, f"the answer is {answer.dtype}, not float32.")
     expect_close(answer, layer(pictures), "the answer is not what the network says.", 0.02)
@@ -79,7 +81,7 @@ def share(share):
         answer = list(answer)
         told = f"batch {batch}, rank {rank} of {count} reads {indices}, yours {answer}."
         if len(answer) > len(indices):
-            told += " A batch that is not full is read by nobody."
+            told += " It is `batch // count` of each batch; one that is not full is read by nobody."
         elif len(answer) == len(indices):
             told += " A share is one piece of its batch, without gaps, and rank 0 has the first."
         expect(answer == indices, told)
@@ -99,7 +101,12 @@ def accumulation(measured, conclusion):
     )
     told += "all four pictures' gradients stay until the end, with the same network?"
     expect(apart < 0.01, told)
-    told = "with batch norm a picture alone has another mean: are four pictures in the large batch?"
+    told = (
+        "with batch norm a picture alone has another mean, so the gradients differ: are there four "
+    )
+    told += (
+        "pictures in the large batch, and is the difference divided by the whole gradient's norm?"
+    )
     expect(measured["batch"] > 0.05, told)
     expect(conclusion == "instance", "with which norm do the two gradients agree?")
     return f"the same gradient with instance norm; with batch norm {measured['batch']:.0%} apart."
