@@ -11,8 +11,8 @@ def expect_levels(measured: dict, expected: dict[object, int]) -> None:
     expect_filled_in(measured, expected)
     for key in expected:
         told = (
-            f"a mean change of {measured[key]:.2f}, for {key!r}, is too small. Take absolute values, "
-            "or plus and minus cancel out, and leave the levels from 0 to 255 as they are."
+            f"a mean change of {measured[key]:.2f}, for {key!r}, is too small. Take absolute "
+            "values, or plus and minus cancel out, and leave the levels from 0 to 255 as they are."
         )
         expect(measured[key] > 2, told)
 
