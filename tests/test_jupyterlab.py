@@ -1,6 +1,7 @@
-"""Lessons in a real JupyterLab, in a real browser: run, move a slider, see the picture change."""
+"""A real JupyterLab in a real browser: lessons are run and moved, an exercise is answered."""
 
 import json
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from pix2pix_lib import data
 
 pytestmark = posix_only  # the course's data set is linked to
 MINUTE = 60_000  # Playwright counts in milliseconds
+NUMBERED = re.compile(r"\[\d+\]:")  # a cell that has been run
 
 
 @pytest.fixture(scope="module")
@@ -62,10 +64,14 @@ def page(browser):
     page.close()
 
 
+def open_notebook(page: Page, lab: str, name: str) -> None:
+    page.goto(f"{lab}/lab/tree/notebooks/{name}.ipynb?reset")
+    expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible(timeout=MINUTE)
+
+
 def run_lesson(page: Page, lab: str, lesson: str) -> None:
     """Open a lesson, clear what is stored, run all cells, and wait until the last one has ended."""
-    page.goto(f"{lab}/lab/tree/notebooks/{lesson}.ipynb?reset")
-    expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible(timeout=MINUTE)
+    open_notebook(page, lab, lesson)
     run_command(page, "Edit", "Clear Outputs of All Cells")
     expect(page.locator(".jp-OutputArea-output")).to_have_count(0, timeout=MINUTE)
     run_command(page, "Run", "Run All Cells")
@@ -132,3 +138,35 @@ def test_a_slider_changes_the_picture(page, lab, lesson):
     run_lesson(page, lab, lesson)
     for label in SLIDERS[lesson]:
         assert picture_changes(explorer(page, label), label), label
+
+
+def test_an_exercise_is_answered_in_the_workbook(page, lab):
+    """The stub is told what to do, the solution is right, and the hint unfolds."""
+    open_notebook(page, lab, "workbook/03_unet_generator")
+    cells = page.locator(".jp-CodeCell")
+    judge = cells.filter(has_text="checks.encoder_block(EncoderBlock)")
+    answer = cells.filter(has_text="class EncoderBlock(nn.Sequential)")
+    judge.locator(".cm-content").click()
+    run_command(page, "Run", "Run All Above Selected Cell")
+    expect(answer.locator(".jp-InputPrompt")).to_have_text(NUMBERED, timeout=2 * MINUTE)
+    judge.locator(".cm-content").click()
+    page.keyboard.press("Shift+Enter")
+    told = judge.locator(".jp-OutputArea-output")
+    expect(told).to_contain_text("Not yet: write EncoderBlock first", timeout=MINUTE)
+    assert "Traceback" not in told.inner_text()
+
+    folded = page.locator(".jp-MarkdownCell details")
+    hint = folded.filter(has=page.get_by_text("Hint", exact=True)).first
+    expect(hint).not_to_have_attribute("open", "")
+    hint.locator("summary").click()
+    expect(hint).to_have_attribute("open", "")
+    solution = folded.filter(has=page.get_by_text("Solution", exact=True)).first
+    solution.locator("summary").click()
+    code = solution.locator("pre").inner_text()
+
+    answer.locator(".cm-content").click()
+    page.keyboard.press("ControlOrMeta+A")
+    page.keyboard.insert_text(code)
+    page.keyboard.press("Shift+Enter")
+    page.keyboard.press("Shift+Enter")
+    expect(told).to_contain_text("Right: (N, in, H, W) becomes (N, out, H/2, W/2)", timeout=MINUTE)
