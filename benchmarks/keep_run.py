@@ -3,7 +3,7 @@
 Scores its generator on the validation split, and puts into `results/`, under the name of the run's
 folder, what the lessons show: losses, pictures over time, model card, scorecard, and a sheet of
 pictures that compares it with the bundled weights. With `--bundle` it becomes the bundled weights
-of its direction instead, the results bear their name, and the README's picture is drawn anew.
+of its task instead, the results bear their name, and the README's picture is drawn anew.
 """
 
 import argparse
@@ -22,7 +22,12 @@ from pix2pix_lib.generator import load_generator
 from pix2pix_lib.inference import Translator
 
 REPOSITORY = Path(__file__).parents[1]
-NAMES = {"AtoB": "earth_sat2map", "BtoA": "earth_map2sat"}
+NAMES = {  # of the bundled weights, by data set and direction
+    ("earth", "AtoB"): "earth_sat2map",
+    ("earth", "BtoA"): "earth_map2sat",
+    ("earth_colorize", "AtoB"): "earth_colorize",
+    ("earth_edges", "AtoB"): "earth_edges",
+}
 SHARES = (0.08, 0.25, 0.5, 1)  # of the run, at which its history is shown
 PLACES = ((12, 41), (130, 36), (-111, 27))  # longitude, latitude, all in validation stripes
 
@@ -42,14 +47,14 @@ def show_history(run: Path, folder: Path) -> None:
     (folder / "history.json").write_text(json.dumps({"steps": steps}) + "\n", encoding="utf-8")
 
 
-def places(earth: Path) -> Iterator[tuple[Image.Image, Image.Image]]:
-    """Satellite and map of the validation tiles nearest to `PLACES`."""
-    with open(earth / "tiles.csv", newline="", encoding="utf-8") as file:
+def places(folder: Path) -> Iterator[tuple[Image.Image, Image.Image]]:
+    """A and B of the validation tiles nearest to `PLACES`."""
+    with open(folder / "tiles.csv", newline="", encoding="utf-8") as file:
         tiles = [tile for tile in csv.DictReader(file) if tile["split"] == "val"]
     centres = np.array([(float(tile["longitude"]), float(tile["latitude"])) for tile in tiles])
     for place in PLACES:
         nearest = tiles[np.hypot(*(centres - place).T).argmin()]
-        pair = read_pair((earth / "val" / f"{nearest['number']}.jpg",))
+        pair = read_pair((folder / "val" / f"{nearest['number']}.jpg",))
         yield tuple(map(Image.fromarray, pair))
 
 
@@ -70,22 +75,23 @@ def main() -> None:
     parser.add_argument("run", type=Path, metavar="RUN", help="folder that `pix2pix train` wrote")
     parser.add_argument("--bundle", action="store_true", help="make it the bundled weights")
     arguments = parser.parse_args()
-    run, earth = arguments.run.resolve(), get("earth", root=REPOSITORY / "data")
+    run = arguments.run.resolve()
     weights = run / "generator.safetensors"
     _, card = load_generator(weights)
-    bundled = NAMES[card["direction"]]
+    bundled = NAMES[card["data"], card["direction"]]
+    data = get(card["data"], root=REPOSITORY / "data")
     name = bundled if arguments.bundle else run.name
     if arguments.bundle:
         weights = REPOSITORY / "pix2pix_lib" / "weights" / f"{name}.safetensors"
         shutil.copyfile(run / "generator.safetensors", weights)
     elif name in NAMES.values():
         parser.error(f"the results of {name} are those of the bundled weights; rename the folder.")
-    scores = evaluate(weights, earth) | {"weights": name}
-    folder, pairs = REPOSITORY / "results" / name, list(places(earth))
+    scores = evaluate(weights, data) | {"weights": name}
+    folder, pairs = REPOSITORY / "results" / name, list(places(data))
     folder.mkdir(exist_ok=True)
     if arguments.bundle:
         write_card(weights, scores)
-        if card["direction"] == "AtoB":
+        if name == "earth_sat2map":
             draw_sheet(pairs, [Translator.load(name)], REPOSITORY / "results" / "readme.jpg")
     else:
         compared = [Translator.load(bundled), Translator.load(weights)]
