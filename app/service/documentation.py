@@ -53,7 +53,8 @@ BATCH_BODY = {
 }
 
 EXAMPLES = {
-    404: "There is no model 'mars'; there are: earth_map2sat, earth_sat2map.",
+    404: "There is no model 'mars'; there are: earth_colorize, earth_edges, earth_map2sat, "
+    "earth_sat2map.",
     406: "Translations come as image/png, image/jpeg, image/webp; accept one of them.",
     408: "The request did not arrive within 30 s; try a faster connection.",
     413: "A request's body has at most 10 MB; make the picture smaller, or send fewer at once.",

@@ -139,7 +139,8 @@ def test_a_batch_has_an_end(service):
 
 def test_models(service):
     models = service.client.get("/v1/models").json()
-    assert [model["id"] for model in models] == ["earth_map2sat", "earth_sat2map"]
+    ids = ["earth_colorize", "earth_edges", "earth_map2sat", "earth_sat2map"]
+    assert [model["id"] for model in models] == ids
     one = service.client.get("/v1/models/earth_sat2map").json()
     assert one == models[1]
     assert one["direction"] == "AtoB" and one["size"] == 256 and one["parameters"] > 7_000_000
