@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ..runtime.extras import MissingExtra, needs
-from .frame import NotYet
+from .frame import NotYet, expect
 
 
 @contextmanager
@@ -84,3 +84,13 @@ def busy_service(busy: int, last: int):
         )
 
     return service, received
+
+
+def expect_service(service, tells_errors: bool = True):
+    """A client for the reader's service; with `tells_errors`, its errors keep their traceback."""
+    with packages_of_the_app():
+        from fastapi import FastAPI
+        from fastapi.testclient import TestClient
+    told = f"`make_service` returns a {type(service).__name__}, not the service."
+    expect(isinstance(service, FastAPI), told)
+    return TestClient(service, raise_server_exceptions=tells_errors)
