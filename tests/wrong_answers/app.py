@@ -1,12 +1,5 @@
 """Typical wrong answers of lesson 12: name, what stands in the solution, what else, the words."""
 
-import sys
-from pathlib import Path
-
-# The lesson imports from the app, whose folder it has put on the path before.
-sys.path.append(str(Path(__file__).parents[2] / "app"))
-
-
 WRONG = {
     "client": [
         ("JPEG", 'picture.save(file, "PNG")', 'picture.save(file, "JPEG")', "JPEG loses some"),
