@@ -150,7 +150,10 @@ def coast(measured, conclusion):
     with_skips, without = measured[True], measured[False]
     told = "both numbers are the same: hand `skip` on, and measure each network by itself."
     expect(with_skips != without, told)
-    told = f"forty steps with skips end well below 0.3, not at {with_skips:.2f}: is the loss right?"
+    told = (
+        f"forty steps with skips end well below 0.3, not at {with_skips:.2f}: is the loss the L1 "
+    )
+    told += "to the tiles themselves, and does each step forget the old gradients?"
     expect(with_skips < 0.25, told)
     told = f"{without:.2f} without skips is too good for tiles it has not seen: which are yours?"
     expect(without > 0.25, told)
