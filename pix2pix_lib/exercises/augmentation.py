@@ -25,9 +25,15 @@ def pair_transform(PairTransform):
     drawn = [transform(COORDINATES, COORDINATES, seed=seed) for seed in range(200)]
     told = "source and target got different geometry: send both through one call of `geometry`."
     expect(all(torch.equal(*pair) for pair in drawn), told)
+    source, target = transform(COORDINATES, GREY, seed=1)
     told = "with another target the source comes out as both: hand on what came back as the target."
-    expect(not torch.equal(*transform(COORDINATES, GREY, seed=1)), told)
+    expect(not torch.equal(source, target), told)
+    enlarged = PairTransform([library.resize(60)])(COORDINATES, COORDINATES, seed=1)
+    told = "the target was enlarged in another way: it is a picture, too, with the name `target`."
+    expect(torch.equal(*enlarged), told)
     expect_seeded(transform, drawn)
+    told = "source and target have changed places: the source goes in as `image`."
+    expect(torch.equal(source, drawn[1][0]), told)
     noise = PairTransform([], [library.A.GaussNoise((0.2, 0.2), p=1)])
     source, target = noise(GREY, GREY, seed=0)
     told = "changes of colour have not reached the source: it goes through `self.colour`."
@@ -69,9 +75,10 @@ def expect_seeded(transform, drawn: list) -> None:
 def cut_mix(cut_mix):
     batch = {side: torch.rand(3, 3, 12, 16) for side in ("source", "target")}
     before = {side: pictures.clone() for side, pictures in batch.items()}
-    seen = torch.zeros(12, 16, dtype=torch.bool)
+    seen, pasted = torch.zeros(12, 16, dtype=torch.bool), 0
     for _ in range(100):
         mixed = cut_mix(batch)
+        expect_batch(mixed)
         for side, pictures in batch.items():
             told = "the batch that came in has changed: paste into a copy of it."
             expect(torch.equal(pictures, before[side]), told)
@@ -89,11 +96,20 @@ def cut_mix(cut_mix):
             others = pictures.roll(1, 0)[..., where]
             expect_close(mixed[side][..., where], others, told)
         seen |= where
+        pasted += bool(where.any())
+    told = f"in 100 calls a rectangle was pasted {pasted} times: the smaller border comes first."
+    expect(pasted == 0 or pasted > 60, told)
+    expect(pasted > 0, "nothing was pasted, in 100 calls.")
     told = "in 100 calls there was never a rectangle that reached {}."
-    expect(bool(seen.any()), "nothing was pasted, in 100 calls.")
     expect(bool(seen[-1].any()), told.format("the last row"))
     expect(bool(seen[:, -1].any()), told.format("the last column"))
     return "one rectangle from the pair before, in source and target alike."
+
+
+def expect_batch(mixed) -> None:
+    """Turn an answer down that is no dict of the two sides."""
+    both = isinstance(mixed, dict) and mixed.keys() >= {"source", "target"}
+    expect(both, 'return a dict with "source" and "target" in it, like the batch.')
 
 
 @check
@@ -154,6 +170,7 @@ def restless_targets(mirror_some):
     coins = []
     for _ in range(10):
         mixed = mirror_some(batch, generator)
+        expect_batch(mixed)
         source, target = mixed["source"], mixed["target"]
         stayed = all(torch.equal(side, pictures) for side in batch.values())
         expect(stayed, "the batch that came in has changed: mirror a copy of it.")

@@ -19,9 +19,9 @@ def split_pair(split_pair):
     pixels = np.random.default_rng(0).integers(0, 256, (8, 10, 3), dtype=np.uint8)
     halves = split_pair(Image.fromarray(pixels))
     both = isinstance(halves, tuple | list) and len(halves) == 2
-    expect(both, f"return two pictures, `a, b`; yours is a {type(halves).__name__}.")
+    expect(both, f"return two pictures, `a, b`; yours has the type `{type(halves).__name__}`.")
     for name, half in zip("AB", halves, strict=True):
-        told = f"{name} is a {type(half).__name__}; `crop` gives a picture of Pillow."
+        told = f"{name} has the type `{type(half).__name__}`; `crop` gives a picture of Pillow."
         expect(isinstance(half, Image.Image), told)
         told = f"of a picture 10 wide and 8 high, {name} is 5 wide and 8 high; yours is"
         expect(half.size == (5, 8), f"{told} {half.width} wide and {half.height} high.")
@@ -41,7 +41,7 @@ def expect_refused(split_pair) -> None:
         told = "the error's message names the size, 13×4 here, so that one can find the file."
         expect("13" in str(error) and "4" in str(error), told)
     except Exception as error:
-        raise NotYet(f"raise a `Pix2PixError` here, not a {type(error).__name__}.") from None
+        raise NotYet(f"an odd width raises `Pix2PixError`, not `{type(error).__name__}`.") from None
     else:
         raise NotYet("a picture 13 wide has no middle: raise a `Pix2PixError`, do not cut it.")
 
@@ -62,7 +62,7 @@ def levels(normalise, denormalise):
     told = "a tensor (3, 1, 256) becomes an array (1, 256, 3), and yours is"
     expect(back.shape == (1, 256, 3), f"{told} {back.shape}.")
     kept = int((back == every).all(axis=2).sum())
-    told = f"{kept} of the 256 levels come back as they were: round before you convert to uint8."
+    told = f"{kept} of 256 levels come back as they were: round before you convert to uint8."
     expect(kept == 256, told)
     beyond = torch.tensor([-1.3, 1.3]).expand(3, 1, 2).clone()
     ends = denormalise(beyond)[0, :, 0].tolist()
@@ -94,7 +94,9 @@ def expect_normalised(normalise, picture: np.ndarray) -> None:
         not torch.equal(tensor, expected.flip(0)), "red comes first, and yours begins with blue."
     )
     expect_close(
-        tensor, expected, "the numbers are right, but not where they belong: permute axes."
+        tensor,
+        expected,
+        "the numbers are right, but not where they belong: `permute`, do not reshape.",
     )
 
 
@@ -122,7 +124,9 @@ def dataset_item(PairedImageFolder):
         told = "the transform is given source and target as the direction says, in this order."
         expect([int(side.flat[0]) for side in calls[0][:2]] == [110, 10], told)
         told = "what the transform returns is the item's source and target."
-        expect((item["source"], item["target"]) == ("new source", "new target"), told)
+        expect(
+            [str(item[side]) for side in ("source", "target")] == ["new source", "new target"], told
+        )
         expect(calls[0][2] == library.item_seed(5, 0, 9), "the seed is not that of the item.")
         pairs.epoch = 3
         pairs[9]
@@ -206,7 +210,9 @@ def honest_border(split_by_latitude):
     left_out = len(tiles) - len(train) - len(val)
     told = f"{left_out} tiles are left out, where {crossing} are enough: those that cross the row."
     expect(left_out <= crossing + 2, told)  # two more where validation makes way instead
-    return f"no pixel is shared, and of {len(tiles)} tiles {left_out} are left out."
+    return (
+        f"no pixel is shared, and of the {len(tiles)} tiles of this check {left_out} are left out."
+    )
 
 
 @check

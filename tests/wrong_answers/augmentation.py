@@ -12,6 +12,12 @@ WRONG = {
             'normalise(pair["image"])',
             "comes out as both",
         ),
+        (
+            "places exchanged",
+            "image=source, target=target",
+            "image=target, target=source",
+            "`image`",
+        ),
         ("no seed", "if seed is not None:", "if False:", "the seed 5 gives another"),
         ("seed 0 is none", "if seed is not None:", "if seed:", "the seed 0 gives another"),
         (
@@ -38,6 +44,7 @@ WRONG = {
     "cut_mix": [
         ("no copy", "batch[side].clone()", "batch[side]", "paste into a copy"),
         ("last row left out", "(height + 1,", "(height,", "the last row"),
+        ("not sorted", ".sort().values", "", "smaller border comes first"),
         ("from itself", ".roll(1, 0)", "", "nothing was pasted"),
         ("from the pair after", ".roll(1, 0)", ".roll(-1, 0)", "from the pair before"),
         ("source alone", "in mixed.items():", "in [*mixed.items()][:1]:", "different rectangles"),

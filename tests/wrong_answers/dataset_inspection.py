@@ -7,7 +7,7 @@ WRONG = {
     "split_pair": [
         ("height for width", "(0, 0, width // 2, height)", "(0, 0, width, height // 2)", "5 wide"),
         ("odd widths are cut", "if width % 2:", "if False:", "has no middle"),
-        ("an error of Python", "raise Pix2PixError(", "raise ValueError(", "not a ValueError"),
+        ("an error of Python", "raise Pix2PixError(", "raise ValueError(", "not `ValueError`"),
         ("right half twice", "(0, 0, width // 2,", "(width // 2, 0, width,", "is the right one"),
         ("no size", 'so its width is even; this picture is {width}×{height}."', '"', "the size"),
     ],
@@ -35,6 +35,12 @@ WRONG = {
             "BtoA",
         ),
         ("no transform", "if self.transform is not None:", "if False:", "not called it"),
+        (
+            "result unused",
+            "source, target = self.transform(",
+            "self.transform(",
+            "what the transform returns",
+        ),
         ("no seed", ", item_seed(self.seed, self.epoch, index))", ")", "the item's seed"),
         ("no epoch", "self.seed, self.epoch, index", "self.seed, 0, index", "same seed"),
         ("the index alone", "item_seed(self.seed, self.epoch, index)", "index", "that of the item"),
