@@ -110,6 +110,9 @@ def influence(influence):
     pair = torch.ones(1, 6, 32, 32, requires_grad=True)
     (gradient,) = torch.autograd.grad(mixed(pair)[0, 0, 3, 5], pair)
     found = influence(mixed, 3, 5, 32)
+    expect(
+        found.is_floating_point(), f"how *strongly* does a pixel count? Yours are {found.dtype}."
+    )
     told = "an influence is the *size* of a gradient: take it before channels cancel in the sum."
     expect(bool((found >= 0).all()), told)
     expect(not torch.allclose(found, gradient[0].sum(0).abs(), rtol=1e-4), told)
@@ -144,7 +147,7 @@ def other_place(measured, conclusion):
     told += "a logit above 0 says real."
     expect(measured["real"] > 0.9, told.format(measured["real"]))
     told = "most fake maps are found out, but in {:.2f} of the verdicts yours were called real: "
-    told += "the source comes first in a pair, and the fake map takes the place of the real one."
+    told += "the source comes first in a pair, and a logit above 0 says real."
     expect(measured["fake"] < 0.3, told.format(measured["fake"]))
     told = 'for "other source" the target stays the real one, and only the source is another.'
     expect(measured["other source"] > 0.8, told)

@@ -28,6 +28,7 @@ WRONG = {
     "influence": [
         ("all logits", "network(pair)[0, 0, row, column]", "network(pair).sum()", "one logit"),
         ("column first", "[0, 0, row, column]", "[0, 0, column, row]", "A row comes first"),
+        ("a mask", ".abs().sum(0)", ".any(0)", "how *strongly*"),
         ("channels cancel", ".abs().sum(0)", ".sum(0).abs()", "before channels cancel"),
         ("one channel", ".abs().sum(0)", ".abs()[0]", "summed over channels"),
         ("all channels", "[0].abs().sum(0)", "[0].abs()", "not (256, 256)"),
