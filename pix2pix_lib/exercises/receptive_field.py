@@ -10,7 +10,7 @@ from .. import receptive_field as library
 from ..discriminator import PatchGAN
 from ..generator import UNetGenerator
 from ..runtime import graph
-from .frame import check, expect, expect_filled_in
+from .frame import NotYet, check, expect, expect_filled_in
 
 FIVE = [(4, stride, 1) for stride in (2, 2, 2, 1, 1)]  # the PatchGAN
 NETWORKS = {  # in the exercise `widen`: size, parameters, rows of the grid
@@ -34,8 +34,13 @@ def expect_entries(name: str, found: dict, keys: Iterable) -> None:
 @check
 def chain(chain):
     found = chain(FIVE)
-    expect(isinstance(found, tuple) and len(found) == 3, f"three numbers are wanted, not {found}.")
+    expect(
+        isinstance(found, tuple | list) and len(found) == 3,
+        f"three numbers are wanted, not {found}.",
+    )
     first, size, jump = found
+    ordered = sorted(found) != [-23, 8, 70] or size == 70 and jump == 8
+    expect(ordered, f"the order is first, size, jump; yours is {found}.")
     told = f"the PatchGAN has a size of 70, not {size}: a stride lengthens the steps of the layers "
     told += "after its own, so the jump is updated last."
     expect(size == 70, told)
@@ -61,12 +66,18 @@ def follow_back(follow_back):
         for way, (choose, join) in ways.items():
             for axis, units in ((0, [0]), (1, [steps[-1].grid[1] - 1])):
                 wanted = library.follow_back(steps, axis, units, choose, join)
-                found = follow_back(steps, axis, units, choose, join)
+                try:
+                    found = follow_back(steps, axis, units, choose, join)
+                except KeyError:
+                    raise NotYet(
+                        "nothing has come down to the picture: start at the end."
+                    ) from None
                 expect(found is not None, "it returns nothing: what is reached on the picture?")
                 right = np.array_equal(found, wanted)
                 expect(right, f"{told} ({way}: {np.ravel(wanted)}, not {np.ravel(found)}.)")
 
-    compare(nn.Conv2d(1, 1, 3, padding=1), 8, "one convolution alone is followed wrongly.")
+    told = "one convolution alone is followed wrongly: which of the taps does `choose` keep?"
+    compare(nn.Conv2d(1, 1, 3, padding=1), 8, told)
     oblong = nn.Conv2d(1, 1, (3, 5), padding=(1, 2))
     compare(oblong, 8, "rows are followed along axis 0, columns along axis 1.")
     told = "with a stride: units beyond the grid of the *source* are padding."
@@ -177,8 +188,10 @@ def rows_seen(rows_seen):
         field = library.theoretical(model, rows)
         for unit in range(field.grid[0]):
             top, _, bottom, _ = field.box((unit, 0))
-            found, wanted = tuple(rows_seen(layers, unit, rows)), (top, bottom - 1)
+            found, wanted = rows_seen(layers, unit, rows), (top, bottom - 1)
+            told = f"the first row and the last one are asked for, not {found}."
+            expect(isinstance(found, tuple | list) and len(found) == 2, told)
             told = f"unit {unit} of {layers} on {rows} rows sees {wanted}, not {found}. "
             told += "What is padding on any level shows nothing."
-            expect(found == wanted, told)
+            expect(tuple(found) == wanted, told)
     return "padding is dropped on every level, not only at the border of the picture."

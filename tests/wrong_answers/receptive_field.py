@@ -20,6 +20,7 @@ WRONG = {
             "return reached[steps[-1]]",
             "one convolution",
         ),
+        ("from the picture on", "reversed(steps)", "steps", "start at the end"),
         ("nothing", "return reached[steps[0]]", "pass", "returns nothing"),
     ],
     "equal_weights": [
