@@ -25,7 +25,9 @@ LEVELS = {
 def expect_number(loss: torch.Tensor, told: str, wanted: float) -> None:
     """Turn a loss down that is not this number; `told` says which one is meant."""
     expect_shape(loss, (), f"{told}: what")
-    expect_close(loss.detach(), wanted, f"{told} {wanted:.2f} is to be paid, not {loss:.2f}.", 1e-4)
+    expect_close(
+        loss.detach(), wanted, f"{told}, {wanted:.2f} is to be paid, not {loss:.2f}.", 1e-4
+    )
 
 
 @check
@@ -68,6 +70,7 @@ def gan_losses(vanilla_loss, lsgan_loss, hinge_loss):
 def discriminator_loss(discriminator_loss):
     gan_loss, nothing = library.GANLoss(), torch.zeros(2, 1, 30, 30)
     chance = discriminator_loss(nothing, nothing, gan_loss)
+    expect_shape(chance, (), "the loss")
     told = f"who answers 0 everywhere pays ln 2 = 0.69, not {chance:.2f}: halve the sum."
     expect_close(chance, LN_2, told)
     right = discriminator_loss(nothing + 4, nothing - 4, gan_loss)
@@ -92,6 +95,8 @@ def generator_loss(generator_loss):
     parts = tuple(getattr(paid, "_fields", ()))
     told = "return a `GeneratorLoss`, with its parts `total`, `gan` and `l1`."
     expect(parts == ("total", "gan", "l1"), told)
+    ordered = paid.l1.item() == 0.5 or paid.gan.item() != 0.5
+    expect(ordered, "the parts are in another order: first the total, then gan, then l1.")
     told = "a fake that is found out, with a logit of -4, costs the generator 4.02, not {:.2f}: "
     told += "the non-saturating loss asks for what a *real* pair would have got."
     expect_close(paid.gan, math.log1p(math.exp(4)), told.format(paid.gan))
@@ -117,9 +122,11 @@ def weigh(contrast, distance, strongest, nearest):
         expect_filled_in(found, weights)
     told = f"L1 alone draws nearly grey: a contrast of {contrast[math.inf]:.2f} is not credible."
     expect(0 <= contrast[math.inf] < 0.3, told)
-    told = "the contrast falls as L1 weighs more: {:.2f}, {:.2f}, {:.2f} are not credible."
+    told = "under λ = 1 the wave is about as strong as a target, whose contrast is 1; yours has "
+    expect(0.9 < contrast[1] < 1.4, f"{told}{contrast[1]:.2f}: is it divided by 0.5**0.5?")
+    told = "the contrast falls as L1 weighs more; yours goes {:.2f}, {:.2f}, {:.2f}, {:.2f}."
     falls = contrast[1] > contrast[10] > contrast[100] > contrast[math.inf]
-    expect(falls and contrast[1] > 0.8, told.format(*(contrast[weight] for weight in weights)))
+    expect(falls, told.format(*(contrast[weight] for weight in weights)))
     told = (
         "grey is 0.64 away from the waves, and nothing is nearer; yours has {:.2f} for L1 alone: "
     )
@@ -180,19 +187,22 @@ def smooth_labels(chance_level, lowest_level, measured):
 @check
 def both_win(losses):
     real, fake = torch.full((4, 1, 3), 4.0), torch.full((4, 1, 3), -4.0)
+    for on_real, on_fake in ((real, fake), (fake, real)):
+        paid = losses(on_real, on_fake)
+        told = (
+            "both win: with logits of {:.0f} on real and {:.0f} on fake pairs they pay {:.2f} and "
+        )
+        told += "{:.2f}. Which of them has the wrong labels?"
+        expect(max(paid) > 1, told.format(on_real.max(), on_fake.max(), *paid))
     of_discriminator, of_generator = losses(real, fake)
-    told = (
-        f"both win: sure and right, the discriminator makes the generator pay {of_generator:.2f}, "
-    )
-    told += "where it should be 4.02. A positive logit says real."
-    expect_close(of_generator, F.softplus(torch.tensor(4.0)), told)
-    told = f"a discriminator that is sure and right pays 0.02, not {of_discriminator:.2f}."
-    expect_close(of_discriminator, F.softplus(torch.tensor(-4.0)), told)
+    told = "a positive logit says real: found out, the generator pays 4.02, not {:.2f}."
+    expect_close(of_generator, F.softplus(torch.tensor(4.0)), told.format(of_generator))
+    told = "a discriminator that is sure and right pays 0.02, not {:.2f}."
+    expect_close(of_discriminator, F.softplus(torch.tensor(-4.0)), told.format(of_discriminator))
     of_discriminator, of_generator = losses(real, -fake)
-    told = (
-        f"half right, the discriminator pays 2.02, not {of_discriminator:.2f}: is the sum halved?"
-    )
-    expect_close(of_discriminator, 2 + F.softplus(torch.tensor(-4.0)), told)
+    told = "half right, the discriminator pays 2.02, not {:.2f}: is the sum halved?"
+    wanted = 2 + F.softplus(torch.tensor(-4.0))
+    expect_close(of_discriminator, wanted, told.format(of_discriminator))
     return "what pleases one of them costs the other."
 
 

@@ -36,10 +36,12 @@ WRONG = {
         ("not for the generator", ", for_generator=True", "", "`for_generator`"),
         ("squared", "F.l1_loss", "F.mse_loss", "L1 is 0.5, not 0.25"),
         ("always 100", "lambda_l1 * l1", "100 * l1", "for λ = 10"),
+        ("another order", "* l1, gan, l1)", "* l1, l1, gan)", "in another order"),
         ("a tuple", "GeneratorLoss(gan", "(gan", "return a `GeneratorLoss`"),
         ("detached", "F.l1_loss(fake_target,", "F.l1_loss(fake_target.detach(),", "no gradient"),
     ],
     "weigh": [
+        ("not divided", " / 0.5**0.5", "", "divided by"),
         ("signs cancel", ".abs().mean()", ".mean()", "sizes of all differences"),
         (
             "wrong conclusion",
