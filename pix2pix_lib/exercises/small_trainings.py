@@ -1,0 +1,127 @@
+"""What the checks of lesson 7 train: networks of a few weights, and steps that are looked at."""
+
+import io
+import pickle
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+from torch.optim import Adam
+
+from .. import training as library
+from ..augment import eval_transform
+from ..data import PairedImageFolder, get
+from ..discriminator import PatchGAN
+from ..generator import UNetGenerator
+from ..objective import GANLoss
+from .frame import NotYet, expect
+
+
+def noise(pairs: int = 2) -> dict[str, torch.Tensor]:
+    """A batch of pairs that show nothing."""
+    return {side: torch.rand(pairs, 3, 64, 64) * 2 - 1 for side in ("source", "target")}
+
+
+def pairs_of_earth(split: str, indices) -> dict[str, torch.Tensor]:
+    """These pairs at 64×64 as one batch."""
+    folder = PairedImageFolder(get("earth", root="../data"), split, "AtoB", eval_transform(64))
+    pairs = [folder[index] for index in indices]
+    return {side: torch.stack([pair[side] for pair in pairs]) for side in ("source", "target")}
+
+
+def beginners(seed: int = 0) -> tuple:
+    """Generator, discriminator and their optimisers, the same for the same seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        networks = UNetGenerator(ngf=4, size=64, dropout=0.0), PatchGAN(ndf=4, n_layers=2)
+    return *networks, *(Adam(each.parameters(), 1e-3, betas=(0.5, 0.999)) for each in networks)
+
+
+def same_bits(first: nn.Module, second: nn.Module) -> bool:
+    return all(map(torch.equal, first.state_dict().values(), second.state_dict().values()))
+
+
+class Watched(nn.Module):
+    """A generator that counts how often it draws, and how many gradients come back to a picture."""
+
+    def __init__(self, generator: nn.Module):
+        super().__init__()
+        self.generator, self.counted = generator, Counter()
+
+    def forward(self, source: torch.Tensor) -> torch.Tensor:
+        self.counted["drawn"] += 1
+        picture = self.generator(source)
+        picture.register_hook(lambda gradient: self.counted.update(["came back"]))
+        return picture
+
+
+def take_step(step: Callable, networks: tuple, batch: dict) -> tuple[dict, Counter, list[str]]:
+    """One step of an answer: its losses, what was counted on the way, and whose turn it was."""
+    generator, discriminator, optimizer_g, optimizer_d = networks
+    watched, turns = Watched(generator), []
+    optimizer_g.register_step_post_hook(lambda *_: turns.append("generator"))
+    optimizer_d.register_step_post_hook(lambda *_: turns.append("discriminator"))
+    try:
+        losses = step(watched, discriminator, optimizer_g, optimizer_d, batch, GANLoss(), 10)
+    except RuntimeError as error:
+        if "backward through the graph a second time" not in str(error):
+            raise
+        if watched.counted["came back"]:
+            told = "the way back through the fake picture has been used up by the discriminator's "
+            raise NotYet(
+                f"{told}step, and the generator needs it: detach the fake there."
+            ) from None
+        told = "the way back through the discriminator's verdict has been used up by its own step: "
+        raise NotYet(f"{told}for the generator's turn, ask the discriminator once more.") from None
+    return losses, watched.counted, turns
+
+
+def expect_the_lessons_step(step: Callable, steps: int = 1) -> None:
+    """Turn a step down that leads to other weights than the library's, to the bit."""
+    yours, ours, batch = beginners(), beginners(), noise()
+    for _ in range(steps):
+        step(*yours, batch, GANLoss(), 10)
+        library.train_step(*ours, batch, GANLoss(), 10)
+    for name, mine, its in zip(("generator", "discriminator"), yours, ours, strict=False):
+        expect(same_bits(mine, its), f"the {name} moves elsewhere than with the lesson's step.")
+
+
+@contextmanager
+def kept_for_ways_back() -> Iterator[list[torch.Tensor]]:
+    """All tensors that PyTorch keeps for gradients from now on."""
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
+        yield kept
+
+
+def megabytes(tensors: list[torch.Tensor]) -> float:
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors) / 1e6
+
+
+# What a run loses that resumes without it.
+FORGOTTEN = {
+    "generator": "the translations begin anew",
+    "discriminator": "the judge begins anew",
+    "optimizer_g": "Adam forgets its running means",
+    "optimizer_d": "Adam forgets its running means",
+    "schedule_g": "the learning rate starts over",
+    "schedule_d": "the learning rate starts over",
+    "average": "the running mean begins anew",
+    "step": "the run does not know how far it is",
+    "config": "nobody can tell which settings the run had",
+    "random": "dropout draws other numbers",
+}
+
+
+def through_a_file(state: dict) -> dict:
+    """A checkpoint as it comes back from the disk."""
+    file = io.BytesIO()
+    try:
+        torch.save(state, file)
+        file.seek(0)
+        return torch.load(file, weights_only=True)
+    except (pickle.UnpicklingError, AttributeError) as error:  # the latter from `save`
+        told = "it holds objects that no checkpoint can hold; take each part's `state_dict()`, and "
+        raise NotYet(f"{told}the settings as a dict. {str(error)[:80]}") from None
