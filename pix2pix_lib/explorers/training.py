@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -94,7 +95,7 @@ class Watch(Explorer):
 
     def __init__(self, generator: nn.Module, places: dict, moments: tuple[int, ...]):
         self.generator, self.places, self.moments = generator, places, moments
-        self.step, self.kept, self.losses, self.drawn = 0, {}, [], 0.0
+        self.step, self.kept, self.losses, self.drawn = 0, {}, [], -math.inf
         self.keep()
         super().__init__(lambda: (draw_history(self.history, self.moments), self.told))
 
