@@ -74,9 +74,9 @@ def draw_history(history: History, moments: tuple[int, ...] = ()) -> Figure:
     `moments` are the steps that a training under way is to be shown at, the last one its end.
     """
     planned, rows = max(len(moments), len(history.steps)), len(history.pictures)
-    left = 0.76  # where the losses begin
-    figure = Figure(figsize=(12, 12 * left / (planned + 2) * rows / 0.9), dpi=90)
-    draw_pictures(figure, history, planned, left - 0.05)
+    width, left = 0.71, 0.76  # of the pictures; where the losses begin
+    figure = Figure(figsize=(12, 12 * width / (planned + 2) * rows / 0.9), dpi=90)
+    draw_pictures(figure, history, planned, width)
     draw_losses(figure, history, max(*moments, *history.steps, 1), left)
     return figure
 

@@ -34,6 +34,18 @@ WRONG = {
         ),
         ("λ forgotten", "target, gan_loss, lambda_l1)", "target, gan_loss)", "handed on"),
         ("losses with their graph", "loss_d.detach()", "loss_d", "hang on their graph"),
+        (
+            "gradients add up",
+            "descend(optimizer_g, loss_g.total)",
+            "loss_g.total.backward()\n        optimizer_g.step()",
+            "do gradients add up",
+        ),
+        (
+            "all cut off",
+            "fake_target = generator(source)",
+            "fake_target = generator(source).detach()",
+            "nothing leads back",
+        ),
         ("a tuple", "return {", "return loss_d, {", "return a dict"),
     ],
     "learning_rate_factor": [
@@ -111,7 +123,6 @@ WRONG = {
     ],
     "growing": [
         ("only numbers", "with torch.no_grad():", "if True:", "while it measures"),
-        ("detached at the end", "with torch.no_grad():", "if len(batches):", "while it measures"),
         ("the sum", "curve.append(total / len(batches))", "curve.append(total)", "the mean L1"),
     ],
     "your_pix2pix": [
