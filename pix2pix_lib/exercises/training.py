@@ -24,8 +24,7 @@ def train_step(train_step):
     expect(found == sorted(wanted), f"return a dict of d, g_gan and g_l1, not {found}.")
     right = turns == ["discriminator", "generator"]
     expect(right, f"first the discriminator steps, then the generator; yours: {turns}.")
-    told = f"the generator draws once a step, for both networks; yours drew {counted['drawn']}×."
-    expect(counted["drawn"] == 1, told)
+    expect(counted["drawn"] == 1, "the generator draws once a step, for both networks.")
     told = "the discriminator's loss has reached the generator, too: detach the fake for it."
     expect(counted["came back"] == 1, told)
     floats = [name for name, loss in losses.items() if not isinstance(loss, torch.Tensor)]
@@ -119,12 +118,10 @@ def checkpoint(checkpoint_state):
 @check
 def rates(measured, best):
     expect_filled_in(measured, [1e-4, 1e-3, 4e-3])
-    told = (
-        "at a tenth of the rate it hardly learns in forty steps, and `d` stays near 0.69: {:.2f} "
-    )
-    expect(0.62 < measured[1e-4] < 0.76, told.format(measured[1e-4]) + "is not credible.")
-    told = "at the generator's own rate it learns, and its loss leaves 0.69; yours is {:.2f}: does "
-    told += "each rate begin with fresh networks, and is it the last ten steps that you average?"
+    told = f"at a tenth of the rate `d` stays near 0.69; {measured[1e-4]:.2f} is not credible."
+    expect(0.62 < measured[1e-4] < 0.76, told)
+    told = "at the generator's own rate it learns, and `d` leaves 0.69; yours is {:.2f}: does each "
+    told += "rate begin with fresh networks, and is it the last ten steps that you average?"
     expect(0.2 < measured[1e-3] < measured[1e-4] - 0.05, told.format(measured[1e-3]))
     lowest = min(measured, key=measured.get)
     expect(best == lowest, f"by your own numbers {lowest} gives the lowest loss, not {best}.")
@@ -199,9 +196,8 @@ def wins_at_once(step):
         batch = {side: pictures[chosen] for side, pictures in pairs.items()}
         paid.append(float(step(*networks, batch, GANLoss(), 100)["d"]))
     mean = sum(paid[-10:]) / 10
-    told = f"after forty steps the discriminator's loss is {mean:.2f}: it knows the fakes by "
-    told += "something that has nothing to do with how they look. How do the pairs differ?"
-    expect(mean > 0.36, told)
+    told = "it knows the fakes by something that has nothing to do with how they look: how do the "
+    expect(mean > 0.36, f"after forty steps `d` is {mean:.2f}; {told}pairs differ?")
     small.expect_the_lessons_step(step)
     return f"the discriminator has to look now: after forty steps its loss is {mean:.2f}."
 
