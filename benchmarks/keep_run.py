@@ -3,7 +3,8 @@
 Scores its generator on the validation split, and puts into `results/`, under the name of the run's
 folder, what the lessons show: losses, pictures over time, model card, scorecard, and a sheet of
 pictures that compares it with the bundled weights. With `--bundle` it becomes the bundled weights
-of its task instead, the results bear their name, and the README's picture is drawn anew.
+of its task instead, the results bear their name, and the README's picture of satellite → map is
+drawn anew.
 """
 
 import argparse
@@ -78,7 +79,11 @@ def main() -> None:
     run = arguments.run.resolve()
     weights = run / "generator.safetensors"
     _, card = load_generator(weights)
-    bundled = NAMES[card["data"], card["direction"]]
+    bundled = NAMES.get((card["data"], card["direction"]))
+    if bundled is None:
+        parser.error(
+            f"no bundled weights do the task of {run}: {card['data']}, {card['direction']}."
+        )
     data = get(card["data"], root=REPOSITORY / "data")
     name = bundled if arguments.bundle else run.name
     if arguments.bundle:

@@ -7,12 +7,14 @@ somebody might write instead, and words of the sentence that they are told.
 import ast
 import importlib
 import re
+import subprocess
 from collections import Counter
 from pathlib import Path
 
 import nbformat
 import pytest
-from exercise_pages import Exercise, WorkbookError, module_of
+from exercise_pages import PAGES, Exercise, WorkbookError, module_of
+from stubs import OPENED, opened
 from workbook import lessons, tagged, without_directives, workbook_of, write_workbook
 
 REPOSITORY = Path(__file__).parents[1]
@@ -68,10 +70,10 @@ def judge(scopes, monkeypatch):
     """Run an answer where the lesson's definitions are, and then the exercise's check on it."""
     monkeypatch.chdir(REPOSITORY / "notebooks")
 
-    def run(lesson: Path, exercise: Exercise, source: str) -> None:
+    def run(lesson: Path, exercise: Exercise, source: str, scope: dict | None = None) -> None:
         if lesson not in scopes:
             scopes[lesson] = definitions(lesson)
-        scope = dict(scopes[lesson])
+        scope = dict(scopes[lesson]) if scope is None else scope
         exec(compile(source, f"<{exercise.name}>", "exec"), scope)
         checks = importlib.import_module(f"pix2pix_lib.exercises.{module_of(lesson)}")
         getattr(checks, exercise.name)(*(scope[name] for name in exercise.answers))
@@ -87,14 +89,21 @@ def not_yet(run, *arguments) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize(("lesson", "exercise"), EVERY)
-class TestExercise:
-    def test_solution_passes(self, judge, lesson, exercise, capsys):
-        judge(lesson, exercise, exercise.solution)
+@pytest.mark.parametrize("lesson", EXERCISES, ids=lambda lesson: lesson.stem)
+def test_solutions_pass_one_after_the_other(judge, lesson, capsys):
+    """In one notebook: what an exercise defines is there for those that follow."""
+    scope = definitions(lesson)
+    for exercise in EXERCISES[lesson].values():
+        judge(lesson, exercise, exercise.solution, scope)
         assert "Right: " in capsys.readouterr().out
 
+
+@pytest.mark.parametrize(("lesson", "exercise"), EVERY)
+class TestExercise:
     def test_stub_is_told_what_to_do(self, judge, lesson, exercise):
-        assert not_yet(judge, lesson, exercise, exercise.stub)
+        told = not_yet(judge, lesson, exercise, exercise.stub)
+        if OPENED in exercise.stub:
+            assert "first, where it says" in told or "still None" in told
 
     def test_has_wrong_answers(self, lesson, exercise):
         assert len(wrong_answers(lesson).get(exercise.name, [])) >= 2
@@ -127,8 +136,23 @@ def test_every_wrong_answer_belongs_to_an_exercise():
 def test_the_workbook_is_what_the_lessons_make_of_it(tmp_path):
     write_workbook(tmp_path)
     written = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    committed = [path for path in WORKBOOK.iterdir() if path.is_file()]
-    assert written == {path.name: path.read_bytes() for path in committed}, "run `make workbook`"
+    committed = {path.name: path.read_bytes() for path in WORKBOOK.iterdir() if path.is_file()}
+    told = "somebody has worked in it, or it is old: `make workbook`"
+    assert [name for name in written if written[name] != committed.get(name)] == [], told
+    tracked = subprocess.check_output(["git", "ls-files", "."], cwd=WORKBOOK, text=True).split()
+    assert set(tracked) <= written.keys(), "a lesson has another name now: remove the old one"
+
+
+def test_a_workbook_that_was_worked_in_is_kept(tmp_path):
+    write_workbook(tmp_path)
+    answered = tmp_path / "03_unet_generator.ipynb"
+    notebook = nbformat.read(answered, as_version=4)
+    notebook.cells[2].execution_count = 1
+    nbformat.write(notebook, answered)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(WorkbookError, match="has worked in .*03_unet_generator.ipynb"):
+        write_workbook(tmp_path)
+    assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
 
 def test_links_of_the_workbook_lead_somewhere():
@@ -160,3 +184,81 @@ def test_a_wrong_tag_names_notebook_and_cell(tmp_path, tag, told):
     with pytest.raises(WorkbookError, match=told) as caught:
         workbook_of(copy)
     assert f"03_unet_generator.ipynb, cell {moved.id}" in str(caught.value)
+
+
+FUNCTION = """
+def answer(a):
+    # what to do
+    return a  # or not
+    # the answer is a
+"""
+CLASS = """
+class Answer:
+    kept = 1
+
+    @property
+    def one(self):
+        \"\"\"One.\"\"\"
+        return 1
+
+    def two(self):
+        @cache
+        def inner():
+            return 2
+        return inner()
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "names", "gone", "left"),
+    [
+        (FUNCTION, ["answer"], ["what to do", "return", "the answer is"], ["def answer(a):"]),
+        (CLASS, ["Answer"], ["return", "cache", "inner"], ["kept = 1", "@property", '"""One."""']),
+        (CLASS, ["Answer.two", "Answer.two"], ["inner"], ["return 1"]),
+    ],
+)
+def test_bodies_are_taken_out_and_nothing_else(source, names, gone, left):
+    stub = opened(source, names)
+    assert [text for text in gone if text in stub] == []
+    assert [text for text in left if text not in stub] == []
+    compile(stub, "stub", "exec")
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "told"),
+    [
+        ("def answer(a): return a", "answer", "on lines of its own"),
+        ("answer = 1", "answer", "does not define answer"),
+        ("class Answer:\n    kept = 1", "Answer", "no body to open"),
+    ],
+)
+def test_what_cannot_be_opened_is_said(source, name, told):
+    with pytest.raises(WorkbookError, match=told):
+        opened(source, [name])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("## skips: The skips", "## skips The skips", "NAME: title"),
+        ("## skips: The skips", "## unet: The skips", "another one of that name"),
+        ("build · difficulty 2 · 15 minutes", "build", "no line `build"),
+        ("### Hint\nWrite down", "### Note\nWrite down", "its parts are Text, Note"),
+        (
+            "```python\ndef decoder_parameters",
+            "```py\ndef decoder_parameters",
+            "no block ```python",
+        ),
+        ("```python\ndef decoder_parameters", "def decoder_parameters", "is not closed"),
+        ("def decoder_parameters(in", "def decoder parameters(in", "is no Python"),
+    ],
+)
+def test_a_mistake_in_a_page_is_said(tmp_path, monkeypatch, old, new, told):
+    (lesson,) = (path for path in lessons() if path.stem == "03_unet_generator")
+    page = (PAGES / "03_unet_generator.md").read_text(encoding="utf-8")
+    assert old in page
+    (tmp_path / "03_unet_generator.md").write_text(page.replace(old, new, 1), encoding="utf-8")
+    monkeypatch.setattr("exercise_pages.PAGES", tmp_path)
+    with pytest.raises(WorkbookError, match=re.escape(told)) as caught:
+        workbook_of(lesson)
+    assert "03_unet_generator.md" in str(caught.value)

@@ -152,7 +152,7 @@ def test_an_exercise_is_answered_in_the_workbook(page, lab):
     judge.locator(".cm-content").click()
     page.keyboard.press("Shift+Enter")
     told = judge.locator(".jp-OutputArea-output")
-    expect(told).to_contain_text("Not yet: write EncoderBlock first", timeout=MINUTE)
+    expect(told).to_contain_text("Not yet: write `EncoderBlock.__init__` first", timeout=MINUTE)
     assert "Traceback" not in told.inner_text()
 
     folded = page.locator(".jp-MarkdownCell details")

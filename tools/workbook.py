@@ -10,7 +10,6 @@ and its check the function NAME in `pix2pix_lib/exercises/`. Exercises with a `#
 """
 
 import argparse
-import ast
 import copy
 import re
 import sys
@@ -20,33 +19,11 @@ from pathlib import Path
 import nbformat
 from exercise_pages import ROOT, Exercise, WorkbookError, module_of, read_exercises
 from nbformat.v4 import new_code_cell, new_markdown_cell
+from stubs import opened
 
 LESSONS = ROOT / "notebooks"
 WORKBOOK = LESSONS / "workbook"
 TAG = "exercise:"
-OPENED = "raise NotImplementedError()  # your code"
-
-
-def opened(source: str, names: list[str]) -> str:
-    """The source with the bodies of these functions, methods or whole classes taken out."""
-    lines, tree = source.splitlines(), ast.parse(source)
-    nodes = {node.name: node for node in tree.body if hasattr(node, "name")}
-    functions = []
-    for name in names:
-        holder, _, method = name.partition(".")
-        if (node := nodes.get(holder)) is None:
-            raise WorkbookError(f"it does not define {name}.")
-        parts = node.body if isinstance(node, ast.ClassDef) else [node]
-        chosen = [part for part in parts if isinstance(part, ast.FunctionDef)]
-        chosen = [part for part in chosen if not method or part.name == method]
-        if not chosen:
-            raise WorkbookError(f"{name} has no body to open.")
-        functions += chosen
-    for function in sorted(functions, key=lambda node: -node.lineno):  # the last one first
-        body = function.body[1:] if ast.get_docstring(function) is not None else function.body
-        begin = function.body[0].end_lineno if body != function.body else body[0].lineno - 1
-        lines[begin : function.end_lineno] = [" " * function.body[0].col_offset + OPENED]
-    return "\n".join(lines)
 
 
 def without_directives(source: str) -> str:
@@ -69,9 +46,10 @@ def exercise_cells(exercise: Exercise, solved: bool, answer_id: str = "") -> lis
         for name, content in folded.items()
     )
     slug = "exercise-" + exercise.name.replace("_", "-")
+    answer = exercise.solution if solved else exercise.stub
     cells = [
         new_markdown_cell(f"{head}\n\n{facts}\n\n{exercise.text}", id=f"{slug}-text"),
-        new_code_cell(exercise.solution if solved else exercise.stub, id=answer_id or f"{slug}-answer"),
+        new_code_cell(answer, id=answer_id or f"{slug}-answer"),
         new_code_cell(call, id=f"{slug}-judge"),
         new_markdown_cell(details, id=f"{slug}-help"),
     ]
@@ -89,7 +67,7 @@ def own_cells(exercises: dict[str, Exercise], used: set[str], solved: bool) -> l
     for exercise in exercises.values():
         if exercise.name not in used:
             if not exercise.stub:
-                raise WorkbookError(f"no cell has the tag {TAG}{exercise.name}.")
+                raise WorkbookError(f"no cell above it has the tag {TAG}{exercise.name}.")
             cells += exercise_cells(exercise, solved)
     return cells
 
@@ -111,7 +89,7 @@ def open_cell(cell, exercise: Exercise | None, solved: bool) -> list:
     return exercise_cells(exercise, solved, cell.id)
 
 
-def adapt(cell, lesson: Path):
+def adapt(cell, lesson: Path, minutes: int):
     """A lesson's other cell as it stands in the workbook, one folder further down."""
     cell = copy.deepcopy(cell)
     if cell.cell_type == "code":
@@ -120,13 +98,16 @@ def adapt(cell, lesson: Path):
         cell.metadata = {"tags": kept} if kept else {}
     else:
         cell.source = cell.source.replace("](../", "](../../").replace("](workbook/", "](")
+    if cell.id == "goals":
+        cell.source = re.sub(r" *\*\*Exports\*\*.*", "", cell.source).strip()
     if cell.id == "title":
         cell.source = cell.source.replace("/notebooks/", "/notebooks/workbook/")
         cell.source = re.sub(r"^(# .+)", r"\1: workbook", cell.source)
         cell.source += (
             f"\n\nHere you write the lesson yourself. [The lesson](../{lesson.name}) has it all "
             "filled in; below each exercise there is a check, and folded away a hint and the "
-            "solution. The cells that follow run on what you wrote."
+            "solution. The cells that follow run on what you wrote. Allow yourself "
+            f"{minutes} minutes."
         )
     if cell.id == "setup":
         moved = (
@@ -145,8 +126,12 @@ def workbook_of(
 
     A wrong tag is an error that names notebook and cell.
     """
-    notebook = nbformat.read(lesson, as_version=4)
-    exercises, used, cells = read_exercises(lesson), [], []
+    try:
+        notebook, exercises = nbformat.read(lesson, as_version=4), read_exercises(lesson)
+    except OSError as error:
+        raise WorkbookError(f"{lesson.name}: {error.filename} cannot be read.") from None
+    minutes = sum(exercise.minutes for exercise in exercises.values())
+    used, cells = [], []
     for cell in notebook.cells:
         try:
             if cell.id == "exercises":
@@ -157,12 +142,12 @@ def workbook_of(
                 cells += open_cell(cell, exercises.get(name), solved)
                 used.append(name)
             else:
-                cells.append(adapt(cell, lesson))
-        except WorkbookError as error:
+                cells.append(adapt(cell, lesson, minutes))
+        except (WorkbookError, SyntaxError) as error:
             raise WorkbookError(f"{lesson.name}, cell {cell.id}: {error}") from None
-    in_page = [name for name in exercises if name in used]
-    if in_page != used:
-        raise WorkbookError(f"{lesson.name}: its page has {in_page}, its cells {used}: reorder.")
+    in_order = used + [name for name in exercises if name not in used]
+    if list(exercises) != in_order:
+        raise WorkbookError(f"{lesson.name}: as its cells stand, its page must have {in_order}.")
     if "exercises" not in {cell.id for cell in cells}:
         raise WorkbookError(f"{lesson.name}: it has no cell `exercises` for those of its page.")
     notebook.cells = cells
@@ -189,8 +174,10 @@ def overview(by_lesson: dict[Path, dict[str, Exercise]]) -> str:
         f"(change one thing, predict, measure, conclude), {counts['mend']} *mend* a planted fault: "
         f"about {hours:.0f} hours in all. Whoever does every *build* has written pix2pix.\n\n"
         "These notebooks are made by `make workbook` from the lessons and from "
-        "[`notebooks/exercises`](../exercises): change those. Stubs and checks carry nbgrader's "
-        "marks, for whoever teaches with it.\n\n"
+        "[`notebooks/exercises`](../exercises): change those. To keep your answers when the course "
+        "changes, work in a copy beside them, `cp 03_unet_generator.ipynb my_03.ipynb` for "
+        "example. Stubs and checks carry nbgrader's marks; who collects answers with it sets "
+        "`c.ClearSolutions.enabled = False`, because the stubs are open already.\n\n"
         "| | exercise | kind | difficulty | minutes |\n|---|---|---|---|---|\n"
         + "\n".join(rows)
         + "\n"
@@ -205,6 +192,10 @@ def write_workbook(folder: Path, solved: bool = False) -> None:
     """Write every lesson's workbook and the overview into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     workbooks = {lesson: workbook_of(lesson, solved) for lesson in lessons()}
+    for path in folder.glob("*.ipynb"):
+        if any(cell.get("execution_count") for cell in nbformat.read(path, as_version=4).cells):
+            raise WorkbookError(f"somebody has worked in {path}: move it elsewhere first.")
+        path.unlink()  # or that of a lesson with a new name would stay
     for lesson, (notebook, _) in workbooks.items():
         content = nbformat.writes(notebook) + "\n"
         (folder / lesson.name).write_bytes(content.encode())

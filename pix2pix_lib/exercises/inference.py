@@ -72,6 +72,8 @@ def blending(blend_weights):
     told = "with an overlap of 0 nothing fades: all weights are 1."
     try:
         none = blend_weights(2, 64, 0)
+    except NotImplementedError:
+        raise
     except (RuntimeError, ZeroDivisionError) as error:
         raise NotYet(f"{told} Yours ends with an error: {error}") from None
     expect_close(none, torch.ones(2, 64), told)

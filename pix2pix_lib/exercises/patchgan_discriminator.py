@@ -6,7 +6,14 @@ from torch.nn import functional as F
 
 from .. import discriminator as library
 from ..receptive_field import theoretical
-from .frame import NotYet, check, expect, expect_close, expect_filled_in, expect_shape
+from .frame import (
+    check,
+    expect,
+    expect_close,
+    expect_filled_in,
+    expect_shape,
+    expect_weights_fit,
+)
 
 FULL = 2_768_705  # parameters of the paper's discriminator
 SEES_SEAM = {0: 0, 1: 8 / 126, 2: 8 / 62, 3: 8 / 30, 4: 8 / 14, 5: 1}  # by n_layers
@@ -78,11 +85,7 @@ def patchgan(PatchGAN):
     yours, ours = PatchGAN(**settings), library.PatchGAN(**settings)
     config = getattr(yours, "config", None)
     expect(config == settings, f"`config` must hold every setting by its name; it is {config}.")
-    try:
-        yours.load_state_dict(ours.state_dict())
-    except RuntimeError as error:
-        lines = str(error).splitlines()
-        raise NotYet(f"the library's weights do not fit: {lines[1].strip()}") from None
+    expect_weights_fit(yours, ours)
     pair = torch.rand(2, 4, 64, 64) * 2 - 1
     told = "the library's weights give other logits: `forward` sends the pair through, no more."
     expect_close(yours(pair), ours(pair), told)
@@ -153,7 +156,7 @@ def other_place(measured, conclusion):
     expect(measured["other source"] > 0.8, told)
     told = f"real maps are called real in {measured['real']:.0%} beside their own source, in "
     told += f"{measured['other source']:.0%} beside another: does it mind?"
-    expect(conclusion is False, told)
+    expect(not conclusion, told)
     return f"{told.partition(':')[0]}. It does not mind."
 
 

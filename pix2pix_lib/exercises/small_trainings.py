@@ -65,6 +65,8 @@ def take_step(step: Callable, networks: tuple, batch: dict) -> tuple[dict, Count
     optimizer_d.register_step_post_hook(lambda *_: turns.append("discriminator"))
     try:
         losses = step(watched, discriminator, optimizer_g, optimizer_d, batch, GANLoss(), 10)
+    except NotImplementedError:
+        raise
     except RuntimeError as error:
         if "does not require grad" in str(error):
             told = (

@@ -20,6 +20,7 @@ EARTH_ROWS = (225, 2205)  # 75° N to 57° S; beyond, the projection smears what
 EARTH_PERIOD = 900  # pixels (60°) of longitude, divided into:
 EARTH_STRIPES = {"val": (0, 340), "train": (356, 884)}  # 16 pixels (1°) of gap on either side
 EARTH_MINIMUM_LAND = 0.1  # a tile with less is nearly all open sea
+EARTH_COUNTS = {"train": 1074, "val": 301}  # tiles that this leaves
 
 # The sides (A, B) of a pair, made of a satellite tile and the relief map of the same place.
 EARTH_SIDES: dict[str, Callable] = {

@@ -8,7 +8,7 @@ from filelock import FileLock
 
 from .. import Pix2PixError
 from .download import download
-from .earth import EARTH_SIDES, build_earth
+from .earth import EARTH_COUNTS, EARTH_SIDES, build_earth
 from .photographs import FROM_PHOTOGRAPHS, get_from_photographs
 from .whole import whole_folder
 
@@ -36,11 +36,11 @@ SETS = {
     entry.name: entry
     for entry in (
         DataSet("earth", "satellite → relief map; 1,375 pairs, built in seconds, no network",
-                counts={"train": 1074, "val": 301}),
+                counts=EARTH_COUNTS),
         DataSet("earth_colorize", "grey → colour, of the same satellite pictures; built in seconds",
-                counts={"train": 1074, "val": 301}),
+                counts=EARTH_COUNTS),
         DataSet("earth_edges", "edge sketch → satellite, of the same pictures; built in seconds",
-                counts={"train": 1074, "val": 301}),
+                counts=EARTH_COUNTS),
         DataSet("maps", "aerial photograph → street map; 2,194 pairs, download of 246 MB",
                 counts={"train": 1096, "val": 1098},
                 checksums=Path(__file__).with_name("maps.sha256")),
