@@ -192,10 +192,9 @@ def write_workbook(folder: Path, solved: bool = False) -> None:
     """Write every lesson's workbook and the overview into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     workbooks = {lesson: workbook_of(lesson, solved) for lesson in lessons()}
-    for path in folder.glob("*.ipynb"):
+    for path in folder.glob("[0-9][0-9]_*.ipynb"):
         if any(cell.get("execution_count") for cell in nbformat.read(path, as_version=4).cells):
             raise WorkbookError(f"somebody has worked in {path}: move it elsewhere first.")
-        path.unlink()  # or that of a lesson with a new name would stay
     for lesson, (notebook, _) in workbooks.items():
         content = nbformat.writes(notebook) + "\n"
         (folder / lesson.name).write_bytes(content.encode())
