@@ -131,7 +131,10 @@ def dataset_item(PairedImageFolder):
         expect(
             [str(item[side]) for side in ("source", "target")] == ["new source", "new target"], told
         )
-        expect(calls[0][2] == library.item_seed(5, 0, 9), "the seed is not that of the item.")
+        expect(
+            calls[0][2] == library.item_seed(5, 0, 9),
+            "the seed comes from `item_seed`, with seed, epoch and index.",
+        )
         pairs.epoch = 3
         pairs[9]
         told = "in every epoch item 9 gets the same seed: put `self.epoch` into it, too."

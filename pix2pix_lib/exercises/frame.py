@@ -26,7 +26,8 @@ def expect(holds: bool, told: str) -> None:
 def expect_shape(tensor: torch.Tensor, shape: tuple[int, ...], name: str) -> None:
     """Turn an answer down that is no tensor of this shape; `name` says which one is meant."""
     expect(isinstance(tensor, torch.Tensor), f"{name} is a {type(tensor).__name__}, not a tensor.")
-    expect(tensor.shape == shape, f"{name} has the shape {tuple(tensor.shape)}, not {shape}.")
+    told = f"{name} has the wrong shape: yours is {tuple(tensor.shape)}, wanted is {shape}."
+    expect(tensor.shape == shape, told)
 
 
 def expect_close(answer, expected, told: str, tolerance: float = 1e-5) -> None:

@@ -14,7 +14,7 @@ from .frame import NotYet, check, expect, expect_close, expect_filled_in, expect
 def expect_pixels(pixels: np.ndarray, shape: tuple[int, ...], name: str) -> None:
     """Turn an answer down that is no array of bytes of this shape."""
     expect(isinstance(pixels, np.ndarray), f"{name} is a {type(pixels).__name__}, not an array.")
-    told = f"{name} has the shape {pixels.shape}, not {shape}."
+    told = f"{name} has the wrong shape: yours is {pixels.shape}, wanted is {shape}."
     expect(pixels.shape == shape, told)
     expect(pixels.dtype == np.uint8, f"{name} holds {pixels.dtype}, and pixels are uint8.")
 

@@ -100,7 +100,10 @@ def generator_loss(generator_loss):
     told = "a fake that is found out, with a logit of -4, costs the generator 4.02, not {:.2f}: "
     told += "the non-saturating loss asks for what a *real* pair would have got."
     expect_close(paid.gan, math.log1p(math.exp(4)), told.format(paid.gan))
-    told = f"each number is off by 0.5, so L1 is 0.5, not {paid.l1:.2f}: a mean, of sizes."
+    told = (
+        f"each number is off by 0.5, so L1 is 0.5, not {paid.l1:.2f}: a mean of absolute values, "
+    )
+    told += "and without λ, which goes into the total only."
     expect_close(paid.l1.detach(), 0.5, told)
     told = f"the total is gan + λ · l1: {paid.gan + 5:.2f} for λ = 10, not {paid.total:.2f}."
     expect_close(paid.total.detach(), paid.gan + 5, told)

@@ -41,6 +41,8 @@ def chain(chain):
     first, size, jump = found
     ordered = sorted(found) != [-23, 8, 70] or size == 70 and jump == 8
     expect(ordered, f"the order is first, size, jump; yours is {found}.")
+    told = "a pixel sees itself: the size begins with 1."
+    expect(size != 69, told)
     told = f"the PatchGAN has a size of 70, not {size}: a stride lengthens the steps of the layers "
     told += "after its own, so the jump is updated last."
     expect(size == 70, told)
@@ -60,8 +62,8 @@ def follow_back(follow_back):
     def compare(model: nn.Module, size: int, told: str) -> None:
         steps, _ = graph.record(model, size, library.reads_of)
         ways = {
-            "each once": (library.on_grid, np.union1d),
-            "the first": (lambda taps, _: taps.min(axis=1), np.minimum),
+            "every tap once": (library.on_grid, np.union1d),
+            "the first tap": (lambda taps, _: taps.min(axis=1), np.minimum),
         }
         for way, (choose, join) in ways.items():
             for axis, units in ((0, [0]), (1, [steps[-1].grid[1] - 1])):
@@ -74,7 +76,8 @@ def follow_back(follow_back):
                     ) from None
                 expect(found is not None, "it returns nothing: what is reached on the picture?")
                 right = np.array_equal(found, wanted)
-                expect(right, f"{told} ({way}: {np.ravel(wanted)}, not {np.ravel(found)}.)")
+                numbers = f"{np.ravel(wanted)} is wanted, yours is {np.ravel(found)}"
+                expect(right, f"{told} (Follow {way}: {numbers}.)")
 
     told = "one convolution alone is followed wrongly: which of the taps does `choose` keep?"
     compare(nn.Conv2d(1, 1, 3, padding=1), 8, told)

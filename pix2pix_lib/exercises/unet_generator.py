@@ -30,6 +30,8 @@ def encoder_block(EncoderBlock):
     first = EncoderBlock(3, 5, activate=False, bias=True)
     told = "with `activate=False` the block reads pixels as they are, and yours changes them first."
     pixels = torch.randn(1, 3, 8, 8)
+    kept = "`nn.Identity()` keeps the activation's place: the convolution is the second layer."
+    expect(isinstance(first[1], nn.Conv2d), kept)
     expect_close(first(pixels), first[1](pixels), told)
     return "(N, in, H, W) becomes (N, out, H/2, W/2), activated first and normed last."
 
@@ -43,6 +45,8 @@ def decoder_block(DecoderBlock):
     expect_close(negative, block(torch.zeros(1, 6, 8, 8)), told)
     rates = [layer.p for layer in block.modules() if isinstance(layer, nn.Dropout)]
     expect(rates == [0.5], f"one dropout of 0.5 was asked for; yours has the rates {rates}.")
+    rates = [layer.p for layer in DecoderBlock(6, 4).modules() if isinstance(layer, nn.Dropout)]
+    expect(rates in ([], [0.0]), f"no dropout was asked for; yours has the rates {rates}.")
     zeros = (block.train()(torch.randn(1, 6, 8, 8)) == 0).float().mean()
     told = "dropout comes last: in training half of what leaves the block is 0, not {:.0%}."
     expect(0.4 < zeros < 0.6, told.format(zeros))
@@ -96,7 +100,8 @@ def unet(UNetGenerator):
     expect_weights_fit(yours, ours)
     source = torch.rand(2, 3, 64, 64) * 2 - 1
     expect_close(yours(source), ours(source), "same weights, but another picture.")
-    expect(yours.config == ours.config, "`config` must hold every setting by its name.")
+    lacking = [name for name, value in ours.config.items() if yours.config.get(name) != value]
+    expect(not lacking, f"`config` must hold every setting by its name; look at {lacking}.")
     return "54,413,955 parameters, and the library's pictures from the library's weights."
 
 
@@ -120,6 +125,10 @@ def no_seams(ResizeBlock):
     expect(kernels == [(6, 4, 3, 3)], f"one convolution 3×3 is wanted, not {kernels}.")
     dark, nothing = block(-torch.ones(1, 4, 8, 8)), block(torch.zeros(1, 4, 8, 8))
     expect_close(dark, nothing, "negative numbers get through.")
+    ramp = torch.arange(8.0).expand(1, 4, 8, 8)
+    steps = block(ramp)[0, :, 8, 4:12].diff(dim=1)  # along a row, away from the border
+    told = "between two pixels yours goes in steps: bilinear upsampling was asked for."
+    expect(bool(steps.std(dim=1).max() < 1e-3), told)
     border = grey.std((2, 3)).max().item()
     expect(border < 1e-4, f"the border of a constant differs from its inside, by {border:.2f}.")
     return "the size doubles, and a constant stays a constant up to the border."

@@ -14,7 +14,7 @@ WRONG = {
     "levels": [
         ("from 0 to 1", "div_(127.5).sub_(1)", "div_(255)", "yours 0.00 and 1.00"),
         ("width first", "permute(2, 0, 1)", "permute(2, 1, 0)", "have changed places"),
-        ("colours last", ".permute(2, 0, 1)", "", "not (3, 4, 6)"),
+        ("colours last", ".permute(2, 0, 1)", "", "wanted is (3, 4, 6)"),
         ("blue first", "div_(127.5).sub_(1)", "div_(127.5).sub_(1).flip(0)", "begins with blue"),
         ("double precision", "1).float().div", "1).double().div", "float32 is wanted"),
         ("truncated", ".round()", "", "round before"),
@@ -43,7 +43,7 @@ WRONG = {
         ),
         ("no seed", ", item_seed(self.seed, self.epoch, index))", ")", "the item's seed"),
         ("no epoch", "self.seed, self.epoch, index", "self.seed, 0, index", "same seed"),
-        ("the index alone", "item_seed(self.seed, self.epoch, index)", "index", "that of the item"),
+        ("the index alone", "item_seed(self.seed, self.epoch, index)", "index", "comes from `item_seed`"),
         ("ending in the name", ".stem", ".name", "without its ending"),
     ],
     "tiles_overlap": [

@@ -62,7 +62,7 @@ WRONG = {
         ("bytes", NORMALISED, BYTES, "as `normalise` makes them"),
     ],
     "any_size": [
-        ("not cut back", "[: pixels.shape[0], : pixels.shape[1]]", "", "not (20, 8, 3)"),
+        ("not cut back", "[: pixels.shape[0], : pixels.shape[1]]", "", "wanted is (20, 8, 3)"),
         ("rows not blended", "row_weights, overlap)", "np.ones(size), overlap)", "from row 4"),
         ("the end forgotten", LAST_ROWS, "", "from row"),
     ],

@@ -72,6 +72,6 @@ WRONG = {
     "pale": [
         ("twice as much", "127.5 - 1", "127.5", "tanh goes from -1 to 1"),
         ("128", "127.5 - 1", "128 - 1", "by up to 1 levels"),
-        ("width first", "permute(2, 0, 1)", "permute(2, 1, 0)", "not (3, 8, 32)"),
+        ("width first", "permute(2, 0, 1)", "permute(2, 1, 0)", "wanted is (3, 8, 32)"),
     ],
 }

@@ -6,7 +6,7 @@ SMALL = 'PatchGAN(ndf=4, n_layers=1, norm="none")'
 WRONG = {
     "patch_block": [
         ("always padded", "1 if kernel > 1 else 0", "1", "needs no padding"),
-        ("never padded", "1 if kernel > 1 else 0", "0", "not (2, 5, 16, 12)"),
+        ("never padded", "1 if kernel > 1 else 0", "0", "wanted is (2, 5, 16, 12)"),
         ("always a bias", 'bias=norm == "none"', "bias=True", "bias is subtracted again"),
         ("never a bias", 'bias=norm == "none"', "bias=False", "needs its bias"),
         ("plain LeakyReLU", "LeakyReLU(0.2)", "LeakyReLU()", "multiplied by 0.2"),
@@ -31,7 +31,7 @@ WRONG = {
         ("a mask", ".abs().sum(0)", ".any(0)", "how *strongly*"),
         ("channels cancel", ".abs().sum(0)", ".sum(0).abs()", "before channels cancel"),
         ("one channel", ".abs().sum(0)", ".abs()[0]", "summed over channels"),
-        ("all channels", "[0].abs().sum(0)", "[0].abs()", "not (256, 256)"),
+        ("all channels", "[0].abs().sum(0)", "[0].abs()", "wanted is (256, 256)"),
     ],
     "seam": [
         ("one place only", " & (on_halves != on_other)", "", "differs from *both*"),
@@ -52,6 +52,6 @@ WRONG = {
     ],
     "stuck_loss": [
         ("tanh", f"return {SMALL}", f"return nn.Sequential({SMALL}, nn.Tanh())", "no such bounds"),
-        ("no more grid", "n_layers=1", "n_layers=0", "not (8, 1, 6, 6)"),
+        ("no more grid", "n_layers=1", "n_layers=0", "wanted is (8, 1, 6, 6)"),
     ],
 }

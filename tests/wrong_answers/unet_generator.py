@@ -3,7 +3,7 @@
 WRONG = {
     "encoder_block": [
         ("plain ReLU", "nn.LeakyReLU(0.2)", "nn.LeakyReLU()", "multiplied by 0.2"),
-        ("no padding", "padding=1, ", "", "not (2, 5, 32, 24)"),
+        ("no padding", "padding=1, ", "", "wanted is (2, 5, 32, 24)"),
         ("always a bias", "bias=bias", "bias=True", "bias is subtracted again"),
     ],
     "decoder_block": [
