@@ -6,9 +6,11 @@ somebody might write instead, and words of the sentence that they are told.
 
 import ast
 import importlib
+import os
 import re
 import subprocess
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -58,6 +60,15 @@ def stands_alone(node: ast.stmt) -> bool:
     """Imports, definitions, and constants with capital names."""
     constant = isinstance(node, ast.Assign) and str(getattr(node.targets[0], "id", "")).isupper()
     return constant or isinstance(node, STANDS_ALONE)
+
+
+@pytest.fixture(autouse=True)
+def environment() -> Iterator[None]:
+    """What lessons import may set variables, which the kernels of other tests would inherit."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture(scope="module")

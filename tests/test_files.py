@@ -251,7 +251,7 @@ def test_other_tasks_have_the_tiles_and_splits_of_earth(earth, tmp_path, name, s
 
 
 def test_unknown_names_are_answered_with_the_known_ones(tmp_path, capsys):
-    with pytest.raises(Pix2PixError, match="earth, maps, facades"):
+    with pytest.raises(Pix2PixError, match="earth, earth_colorize, earth_edges, maps"):
         get("erth", tmp_path)
     with pytest.raises(Pix2PixError, match="There is no folder my/pairs"):
         find("my/pairs", tmp_path)

@@ -129,7 +129,6 @@ def picture_changes(box: Locator, label: str) -> bool:
 SLIDERS = {
     "00_start_here": ["line at"],
     "02_augmentation": ["blur, pixels"],
-    "05_receptive_field": ["down", "kernel"],
 }
 
 

@@ -71,8 +71,11 @@ def alone(config, tmp_path) -> Path:
     return fit(config.replace(out=str(tmp_path / "alone")))
 
 
-@pytest.mark.parametrize("launcher", [TORCHRUN, ACCELERATE], ids=["torchrun", "accelerate"])
-@pytest.mark.parametrize("device", ["cpu", "auto"])
+@pytest.mark.parametrize(
+    ("launcher", "device"),
+    [(TORCHRUN, "auto"), (ACCELERATE, "cpu")],
+    ids=["torchrun-auto", "accelerate-cpu"],
+)
 def test_two_processes_give_the_losses_of_one(config, alone, launcher, device):
     output = finish(start(config.replace(device=device), launcher=launcher))
     assert output.count("is ready for") == 1

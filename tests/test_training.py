@@ -224,8 +224,7 @@ def test_a_worker_that_cannot_be_reached_before_it_is_gone_is_told_of_once():
     time.sleep(1)  # nothing comes up later
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-@pytest.mark.parametrize("cache", [False, True])
+@pytest.mark.parametrize(("workers", "cache"), [(0, True), (1, False)])
 def test_a_broken_picture_ends_the_run_or_is_skipped_as_asked(config, tmp_path, workers, cache):
     folder = Path(shutil.copytree(config.data, tmp_path / "pairs"))
     picture = pictures_in(folder / "train")[3]
