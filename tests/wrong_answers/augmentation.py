@@ -5,7 +5,7 @@ COINS = 'torch.rand(len(batch["source"]), generator=generator)'
 EVAL = "eval_transform(256, load_size=286)"
 WRONG = {
     "pair_transform": [
-        ("target forgotten", 'normalise(pair["target"])', "normalise(target)", "wanted is (3, 32, 32)"),
+        ("target forgotten", 'normalise(pair["target"])', "normalise(target)", "is (3, 32, 32)"),
         (
             "source twice",
             'normalise(pair["target"])',

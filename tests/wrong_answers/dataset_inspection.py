@@ -43,7 +43,7 @@ WRONG = {
         ),
         ("no seed", ", item_seed(self.seed, self.epoch, index))", ")", "the item's seed"),
         ("no epoch", "self.seed, self.epoch, index", "self.seed, 0, index", "same seed"),
-        ("the index alone", "item_seed(self.seed, self.epoch, index)", "index", "comes from `item_seed`"),
+        ("the index alone", "item_seed(self.seed, self.epoch, index)", "index", "from `item_seed`"),
         ("ending in the name", ".stem", ".name", "without its ending"),
     ],
     "tiles_overlap": [
