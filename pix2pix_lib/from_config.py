@@ -1,18 +1,20 @@
 """What the settings of a training stand for: its pairs and its networks."""
 
 import torch
+from torch import nn
 
 from . import Pix2PixError
 from .augment import eval_transform, train_transform
 from .data import PairedImageFolder, find
 from .discriminator import PatchBlock, PatchGAN
+from .files.pairs import SomePairs
 from .files.weights import weights_for
 from .generator import DecoderBlock, EncoderBlock, UNetGenerator
 from .runtime.config import TrainConfig
 from .runtime.speed import checkpoint_activations, to_device
 
 
-def open_pairs(config: TrainConfig) -> tuple[PairedImageFolder, PairedImageFolder]:
+def open_pairs(config: TrainConfig) -> tuple[PairedImageFolder | SomePairs, PairedImageFolder]:
     """The training pairs, augmented, and the pairs that samples are drawn from: val if there is."""
     root = find(config.data)
     augmentation = train_transform(
@@ -28,18 +30,35 @@ def open_pairs(config: TrainConfig) -> tuple[PairedImageFolder, PairedImageFolde
         raise Pix2PixError(
             f"{root} has {len(pairs)} training pairs, too few for a batch of {config.batch_size}."
         )
+    if config.pairs:
+        pairs = SomePairs(pairs, config.pairs)
     split = "val" if (root / "val").is_dir() else "train"
     as_they_are = eval_transform(config.size, config.load_size)
     return pairs, PairedImageFolder(root, split, transform=as_they_are, **shared)
 
 
-def build_networks(config: TrainConfig, device: torch.device) -> tuple[UNetGenerator, PatchGAN]:
+class TargetAlone(nn.Module):
+    """Of a source and a target, (N, 6, H, W), the target (N, 3, H, W): the rest stays unseen."""
+
+    def forward(self, pair: torch.Tensor) -> torch.Tensor:
+        return pair[:, 3:]
+
+
+def build_discriminator(config: TrainConfig) -> nn.Module:
+    """A PatchGAN, which may be blind to the source; called with both pictures all the same."""
+    settings = {name: getattr(config, name) for name in ("ndf", "n_layers", "norm")}
+    if config.conditional:
+        return PatchGAN(**settings)
+    return nn.Sequential(TargetAlone(), PatchGAN(in_channels=3, **settings))
+
+
+def build_networks(config: TrainConfig, device: torch.device) -> tuple[UNetGenerator, nn.Module]:
     """The generator, new or with the weights of `config.init`, and the discriminator of a run."""
-    settings = {name: getattr(config, name) for name in ("ngf", "size", "norm", "dropout", "up")}
-    generator = UNetGenerator(**settings)
+    names = ("ngf", "size", "norm", "dropout", "skip", "up")
+    generator = UNetGenerator(**{name: getattr(config, name) for name in names})
     if config.init:
         generator.load_state_dict(weights_for(generator.config, config.init))
-    discriminator = PatchGAN(ndf=config.ndf, n_layers=config.n_layers, norm=config.norm)
+    discriminator = build_discriminator(config)
     networks = to_device(generator, device), to_device(discriminator, device)
     for network in networks if config.activation_checkpointing else ():
         checkpoint_activations(network, (EncoderBlock, DecoderBlock, PatchBlock))

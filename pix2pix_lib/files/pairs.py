@@ -81,3 +81,22 @@ class PairReader:
                     raise
                 warnings.warn(f"{error} The next pair takes its place.", stacklevel=2)
         raise Pix2PixError(f"None of the {len(self)} pairs can be read.")
+
+
+class SomePairs:
+    """`count` pairs of a data set, spread evenly over all of it; its cache is that of all."""
+
+    epoch = 0
+
+    def __init__(self, pairs: PairReader, count: int):
+        if count > len(pairs):
+            raise Pix2PixError(f"There are no {count} pairs to learn from, only {len(pairs)}.")
+        self.pairs = pairs
+        self.indices = np.linspace(0, len(pairs) - 1, count).round().astype(int)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: int) -> dict:
+        self.pairs.epoch = self.epoch
+        return self.pairs[int(self.indices[index])]

@@ -47,6 +47,9 @@ class PairConfig(BaseModel):
     cutmix: bool = Field(
         False, description="paste a rectangle of one pair of the batch into the next"
     )
+    pairs: int = Field(
+        0, ge=0, description="how many of the training pairs to learn from, spread over all; 0: all"
+    )
 
     def __init__(self, **settings):
         try:
@@ -97,8 +100,14 @@ class TrainConfig(PairConfig):
         description="weights that the generator starts from, a bundled name or a file; "
         "empty: random ones",
     )
-    gan_mode: Literal["vanilla", "lsgan", "hinge"] = Field(
-        "vanilla", description="adversarial loss"
+    skip: bool = Field(
+        True, description="skip connections; without them the U-Net is an encoder-decoder"
+    )
+    conditional: bool = Field(
+        True, description="the discriminator sees the source, too; without it, the target alone"
+    )
+    gan_mode: Literal["vanilla", "lsgan", "hinge", "none"] = Field(
+        "vanilla", description="adversarial loss; none: L1 alone"
     )
     lambda_l1: float = Field(100.0, ge=0, description="weight of the L1 loss")
     learning_rate: float = Field(2e-4, gt=0, description="of both Adam optimisers")
