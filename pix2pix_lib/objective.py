@@ -32,7 +32,7 @@ def hinge_loss(logits: torch.Tensor, real: bool, for_generator: bool) -> torch.T
 
 def no_loss(logits: torch.Tensor, real: bool, for_generator: bool) -> torch.Tensor:
     """Nothing, whatever the discriminator says: what is left is L1 alone."""
-    return logits.sum() * 0
+    return (logits - logits).mean()
 
 
 GAN_LOSSES = {"vanilla": vanilla_loss, "lsgan": lsgan_loss, "hinge": hinge_loss, "none": no_loss}
