@@ -1,0 +1,1 @@
+"""Scores of a generator: what each pixel of a map, or of a picture, says."""
