@@ -21,7 +21,7 @@ from .training import fit
 
 # %% ../notebooks/10_ablations.ipynb #base
 BASE = TrainConfig(  # a whole pix2pix that one processor core trains in a few minutes
-    direction="BtoA", size=128, load_size=143, ngf=16, ndf=16, batch_size=4, epochs=6,
+    direction="BtoA", size=128, load_size=143, ngf=16, ndf=16, batch_size=4, epochs=4,
     learning_rate=5e-4, workers=0, save_every=200,
 )
 OBJECTIVES = {  # the rows of the paper's table 1: what each changes of BASE, which is L1+cGAN
