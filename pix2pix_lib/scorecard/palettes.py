@@ -33,9 +33,9 @@ PALETTES = {
         "sea off the coast": (156, 191, 220),
         "coastal water": (199, 219, 236),  # the map fades to white along all shores
         "humid lowland": (133, 174, 155),
-        "cool lowland": (148, 175, 169),  # of the temperate and the cold zones
+        "cool lowland": (149, 175, 169),  # of the temperate and the cold zones
         "savanna and hills": (173, 183, 169),  # between green and brown
-        "desert and high plateau": (185, 179, 170),  # of low deserts and of Tibet: greyish
+        "desert and high plateau": (186, 180, 171),  # of low deserts and of Tibet: greyish
         "highland and mountains": (200, 185, 167),
     }),
     # Streets, buildings and ground are told apart by lightness alone, so here it counts in full.
