@@ -1,0 +1,112 @@
+"""What each command of the command line does, given what was typed."""
+
+# Every module of the library is imported where it is first needed: `pix2pix --help` stays quick.
+import functools
+import json
+import os
+import platform
+from pathlib import Path
+
+from . import __version__
+from .files.whole import whole_file
+
+
+def data_list(arguments) -> None:
+    from .files.sets import SETS
+
+    width = max(map(len, SETS))
+    for name, entry in SETS.items():
+        print(f"{name:<{width}}  {entry.description}")
+
+
+def data_get(arguments) -> None:
+    from .files.sets import get
+
+    print(get(arguments.name, root=arguments.root, photographs=arguments.photographs))
+
+
+def data_check(arguments) -> int:
+    from .files.doctor import check
+
+    report = check(arguments.folder)
+    print(report)
+    return 0 if report.ok else 1
+
+
+def train(arguments) -> None:
+    from .runtime.config import TrainConfig, read_config
+    from .training import fit
+
+    config = arguments.config
+    if arguments.resume and config is None and arguments.out:
+        begun = Path(arguments.out) / "config.toml"
+        config = begun if begun.exists() else None  # a run goes on as it began
+    settings = read_config(config) if config else {}
+    typed = {name: getattr(arguments, name) for name in TrainConfig.model_fields}
+    settings |= {name: value for name, value in typed.items() if value is not None}
+    folder = fit(TrainConfig(**settings), resume=arguments.resume)
+    if os.environ.get("RANK", "0") == "0":  # one of several processes speaks for all
+        print(f"{folder / 'generator.safetensors'} is ready for `pix2pix translate --weights`.")
+
+
+def evaluate(arguments) -> None:
+    from .evaluation import evaluate, write_card
+
+    scores = evaluate(arguments.weights, arguments.data, arguments.split)
+    for name, value in scores.items():
+        print(f"{name:<28} {value}")
+    if arguments.json:
+        with whole_file(arguments.json) as partial:
+            partial.write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
+    if arguments.card:
+        write_card(arguments.weights, scores)
+
+
+def ablate(arguments) -> None:
+    from .ablation import BASE, TABLES, ablate, format_table
+    from .runtime.config import read_config
+
+    base = BASE.replace(**read_config(arguments.config)) if arguments.config else BASE
+    typed = {name: getattr(arguments, name) for name in ("data", "device", "precision")}
+    base = base.replace(**{name: value for name, value in typed.items() if value})
+    tables = arguments.tables or list(TABLES)
+    results = ablate(arguments.results, arguments.out, tables, arguments.seeds, base)
+    for table in tables:
+        print(format_table(results, table), end="\n\n")
+
+
+def translate(arguments) -> None:
+    from .files.translations import translate_files
+    from .inference import Translator
+
+    translator = Translator.load(arguments.weights, device=arguments.device)
+    noise = {"stochastic": arguments.stochastic, "seed": arguments.seed}
+    one = functools.partial(translator.translate, **noise)
+    translate_files(one, arguments.inputs, arguments.output)
+
+
+def export(arguments) -> None:
+    from .generator import load_generator
+    from .runtime.onnx_export import export_onnx
+
+    generator, _ = load_generator(arguments.weights)
+    levels = export_onnx(generator, arguments.onnx)
+    print(f"{arguments.onnx} gives the same pictures: {levels:.4f} levels of 255 apart at most.")
+
+
+def doctor(arguments) -> None:
+    import torch
+
+    from .files.weights import bundled_weights
+    from .runtime.device import device_name, fast_precision, pick_device
+    from .runtime.extras import extras, state, version_of
+
+    device = pick_device()
+    print(f"pix2pix_lib {__version__}, Python {platform.python_version()}, {platform.platform()}")
+    rows = {package: version_of(package) for package in ("torch", "albumentations")}
+    rows |= {f"extra {extra}": state(extra) for extra in extras() if extra != "dev"}
+    rows["device"] = f"{device_name(device)} ({torch.get_num_threads()} CPU threads)"
+    rows["training"] = f"in {fast_precision(device)} unless --precision says otherwise"
+    rows["weights"] = ", ".join(bundled_weights()) or "none"
+    for name, told in rows.items():
+        print(f"{name:<18}{told}")
