@@ -21,8 +21,8 @@ APP = sorted((REPOSITORY / "app").rglob("*.py"))
 FLOORS = (
     {"__init__", "files", "runtime"},
     {"data", "augment", "generator", "discriminator", "receptive_field", "objective"},
-    {"from_config", "training", "evaluation", "inference"},
-    {"explorers", "exercises", "cli", "__main__"},
+    {"from_config", "training", "evaluation", "scorecard", "inference"},
+    {"ablation", "explorers", "exercises", "commands", "cli", "__main__"},
 )
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 BY_IMPORT = importlib.metadata.packages_distributions()
