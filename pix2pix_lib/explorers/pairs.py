@@ -31,9 +31,7 @@ def read_places(root: str | Path, split: str) -> dict[str, tuple[float, float]]:
     return {row["number"]: (float(row["longitude"]), float(row["latitude"])) for row in rows}
 
 
-def nearest_place(
-    places: dict[str, tuple[float, float]], longitude: float, latitude: float
-) -> str:
+def nearest_place(places: dict[str, tuple[float, float]], longitude: float, latitude: float) -> str:
     """The name of the place that is nearest on the map, whose left and right edge are one line."""
 
     def distance(name: str) -> float:
