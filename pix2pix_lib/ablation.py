@@ -2,7 +2,7 @@
 
 # %% auto #0
 __all__ = ['BASE', 'OBJECTIVES', 'NO_CROP', 'STRONG', 'TABLES', 'SHOWN', 'cell_name', 'cells', 'cell_config', 'trained_steps',
-           'write_json', 'train_cell', 'draw_strip', 'score_cell', 'read_results', 'keep_record', 'run_cell', 'ablate',
+           'write_json', 'train_cell', 'draw_sheet', 'score_cell', 'read_results', 'keep_record', 'run_cell', 'ablate',
            'seed_scores', 'interval_of_mean', 'format_table']
 
 # %% ../notebooks/10_ablations.ipynb #imports
@@ -22,7 +22,6 @@ from . import Pix2PixError
 from .data import denormalise
 from .evaluation import evaluate, matching_pairs
 from .files.pairs import find_pairs
-from .files.pictures import write_picture
 from .files.sets import find
 from .files.weights import read_weights
 from .files.whole import whole_file
@@ -120,16 +119,16 @@ def train_cell(config: TrainConfig) -> None:
     (folder / "checkpoint.pt").unlink()  # there is nothing left to carry on with
 
 # %% ../notebooks/10_ablations.ipynb #score-cell
-def draw_strip(weights: Path, data: str, count: int = 6) -> Image.Image:
-    """Translations of `count` validation pictures, spread over all, side by side."""
+def draw_sheet(weights: Path, data: str, count: int = 6) -> Image.Image:
+    """Sources, translations and targets, in rows, of validation pictures spread over all."""
     generator, card = load_generator(weights)
-    pairs = matching_pairs(card, find(data), "val")
-    with torch.inference_mode():
-        strip = [
-            denormalise(generator(pairs[index]["source"][None])[0])
-            for index in np.linspace(0, len(pairs) - 1, count + 2).round().astype(int)[1:-1]
-        ]
-    return Image.fromarray(np.concatenate(strip, axis=1))
+    pairs, columns = matching_pairs(card, find(data), "val"), []
+    for index in np.linspace(0, len(pairs) - 1, count + 2).round().astype(int)[1:-1]:
+        source, target = pairs[index]["source"], pairs[index]["target"]  # (3, size, size) each
+        with torch.inference_mode():
+            fake_target = generator(source[None])[0]
+        columns.append(torch.cat([source, fake_target, target], dim=1))
+    return Image.fromarray(denormalise(torch.cat(columns, dim=2)))
 
 
 def score_cell(folder: Path, config: TrainConfig, changes: dict) -> dict:
@@ -178,10 +177,11 @@ def run_cell(folder: Path, config: TrainConfig, changes: dict, results: Path, ba
             train_cell(config)
         record = score_cell(folder, config, changes)
         if config.seed == 0:
-            strips = results.with_suffix("")
-            strips.mkdir(parents=True, exist_ok=True)
-            strip = draw_strip(folder / "generator.safetensors", config.data)
-            write_picture(strip, strips / f"{folder.name}.jpg")
+            sheet = draw_sheet(folder / "generator.safetensors", config.data)
+            pictures = results.with_suffix("")
+            pictures.mkdir(parents=True, exist_ok=True)
+            with whole_file(pictures / f"{folder.name}.jpg") as partial:
+                sheet.save(partial, quality=85)
         keep_record(results, base, folder.name, record)
 
 
