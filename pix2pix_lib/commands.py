@@ -7,7 +7,7 @@ import os
 import platform
 from pathlib import Path
 
-from . import __version__
+from . import Pix2PixError, __version__
 from .files.whole import whole_file
 
 
@@ -70,7 +70,11 @@ def ablate(arguments) -> None:
     typed = {name: getattr(arguments, name) for name in ("data", "device", "precision")}
     base = base.replace(**{name: value for name, value in typed.items() if value})
     tables = arguments.tables or list(TABLES)
-    results = ablate(arguments.results, arguments.out, tables, arguments.seeds, base)
+    try:
+        results = ablate(arguments.results, arguments.out, tables, arguments.seeds, base)
+    except Pix2PixError as error:  # this command needs no option to carry on
+        told = str(error).replace("use --resume", "the same command carries on")
+        raise Pix2PixError(told) from None
     for table in tables:
         print(format_table(results, table), end="\n\n")
 

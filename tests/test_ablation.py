@@ -18,7 +18,6 @@ from pix2pix_lib.ablation import (
     cells,
     format_table,
     interval_of_mean,
-    read_results,
     seed_scores,
 )
 from pix2pix_lib.from_config import build_discriminator, build_networks, open_pairs
@@ -113,11 +112,11 @@ def test_a_grid_is_trained_scored_and_kept(base, tmp_path, small_tables):
     before = json.loads(first)["cells"]
     assert results["cells"]["BtoA,gan_mode=none,seed=0"] == before["BtoA,gan_mode=none,seed=0"]
     assert not list((tmp_path / "runs").rglob("checkpoint.pt"))
-    assert ablate(kept, **places) == results == read_results(kept, base)
+    assert ablate(kept, **places) == results
     assert "L1+cGAN" in format_table(results, "losses")
     assert seed_scores(results, "again", "l1") == {"the same": [record["scores"]["l1"]]}
 
-    with pytest.raises(Pix2PixError, match="another base: choose another --results"):
+    with pytest.raises(Pix2PixError, match="with ngf = 4, not 5, .*: choose another --results"):
         ablate(kept, **places | {"base": base.replace(ngf=5)})
 
 
