@@ -52,7 +52,7 @@ def test_the_doctor_says_which_extras_there_are(installed, pix2pix):
     told = installed("-m", "pix2pix_lib", "doctor")
     assert told.returncode == 0, told.stderr
     lines = told.stdout.splitlines()
-    for extra in ("course", "app", "openvino", "onnx", "tensorboard", "distributed"):
+    for extra in ("course", "app", "openvino", "onnx", "tensorboard", "distributed", "metrics"):
         line = f'extra {extra:<12}not installed: pip install "pix2pix-lib[{extra}]"'
         assert line in lines
     told = installed("-m", "pix2pix_lib", "doctor", beside=("onnxruntime", "tensorboard"))
@@ -60,7 +60,7 @@ def test_the_doctor_says_which_extras_there_are(installed, pix2pix):
     assert 'extra onnx        only partly installed: pip install "pix2pix-lib[onnx]"' in lines
     assert "extra tensorboard installed" in lines
     complete = [line for line in pix2pix("doctor").stdout.splitlines() if "extra" in line]
-    assert len(complete) == 6 and all(line.endswith(" installed") for line in complete)
+    assert len(complete) == 7 and all(line.endswith(" installed") for line in complete)
 
 
 def test_a_plain_install_translates(installed, tmp_path):

@@ -1,0 +1,35 @@
+"""The pairs that are scored, and translators that know nothing but the mean."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from tqdm.auto import tqdm
+
+from .. import Pix2PixError
+from ..augment import eval_transform
+from ..data import PairedImageFolder
+from ..files.pairs import SomePairs
+
+
+def matching_pairs(
+    card: dict, folder: str | Path, split: str, limit: int | None = None
+) -> PairedImageFolder | SomePairs:
+    """The pairs of a split, or `limit` of them, in direction and scale as in the card's training.
+
+    They are read the way training reads them; nothing is random. Limited ones are spread evenly.
+    """
+    config = card.get("config", {})
+    size = config.get("size", 256)
+    load_size = max(size, config.get("load_size", 286))
+    transform, direction = eval_transform(size, load_size), card.get("direction", "AtoB")
+    pairs = PairedImageFolder(folder, split, direction, transform, size=load_size)
+    if limit is not None and limit < 1:
+        raise Pix2PixError(f"limit is a number of pictures, at least 1, not {limit}.")
+    return pairs if limit is None else SomePairs(pairs, min(limit, len(pairs)))
+
+
+def plain_baselines(pairs: Iterable[dict]) -> dict[str, Callable]:
+    """Two translators (1, 3, H, W) → (1, 3, H, W): the input copied, and the mean target."""
+    total = sum(pair["target"].double() for pair in tqdm(pairs, "mean target", unit="pair"))
+    mean = (total / len(pairs)).float()[None]
+    return {"input_": lambda source: source, "mean_": lambda source: mean}

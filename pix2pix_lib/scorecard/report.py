@@ -1,0 +1,91 @@
+"""What a scorecard leaves in a folder: scores by picture, best and worst cases, all as JSON."""
+
+import csv
+import heapq
+import json
+from pathlib import Path
+
+import torch
+from PIL import Image, ImageDraw
+
+from .. import Pix2PixError
+from ..data import denormalise
+from ..files.whole import whole_file
+
+CASES = 6  # best and worst pictures that are kept
+
+
+def write_json(path: str | Path, scores: dict) -> None:
+    """Write a scorecard whole, or not at all."""
+    with whole_file(Path(path)) as partial:
+        partial.write_text(json.dumps(scores, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+class Report:
+    """Writes `pictures.csv`, `best.jpg`, `worst.jpg` and `scores.json` into a folder, if any.
+
+    Best and worst are by the L1 of the network; no more pictures than these are kept.
+    """
+
+    def __init__(self, folder: str | Path | None):
+        self.folder = None if folder is None else Path(folder)
+        self.rows, self.best, self.worst = None, [], []
+
+    def __enter__(self) -> "Report":
+        if self.folder:
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                path = self.folder / "pictures.csv"
+                self.file = open(path, "w", newline="", encoding="utf-8")  # noqa: SIM115
+            except OSError as error:
+                told = f"{self.folder} cannot be written: {error.strerror}."
+                raise Pix2PixError(told) from None
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self.folder:
+            self.file.close()
+
+    def add(self, pair: dict, place: str, fake_target: torch.Tensor, scores: dict) -> None:
+        """Note the scores of a picture, and keep it as long as it is among the best or worst."""
+        if not self.folder:
+            return
+        row = {"name": pair["name"], "place": place}
+        row |= {name: f"{score:.5g}" for name, score in sorted(scores.items())}
+        if self.rows is None:
+            self.rows = csv.DictWriter(self.file, list(row), lineterminator="\n")
+            self.rows.writeheader()
+        self.rows.writerow(row)
+        pictures = [pair["source"], fake_target, pair["target"]]
+        for cases, order in ((self.best, -scores["l1"]), (self.worst, scores["l1"])):
+            heapq.heappush(cases, (order, pair["name"], pictures))
+            if len(cases) > CASES:
+                heapq.heappop(cases)  # the least extreme
+
+    def finish(self, scores: dict) -> None:
+        """Draw the best and the worst cases, and write the scorecard."""
+        if not self.folder:
+            return
+        for name, cases in (("best", self.best), ("worst", self.worst)):
+            sheet = draw_cases(sorted(cases, key=lambda case: -case[0]))
+            with whole_file(self.folder / f"{name}.jpg") as partial:
+                sheet.save(partial, quality=90)
+        write_json(self.folder / "scores.json", scores)
+
+
+def draw_cases(cases: list[tuple]) -> Image.Image:
+    """A row for each case: source, translation, target, and a line with its name and its L1."""
+    rows = []
+    for order, name, pictures in cases:
+        strip = Image.fromarray(denormalise(torch.cat(pictures, dim=2)))
+        row = Image.new("RGB", (strip.width, strip.height + 18), "white")
+        row.paste(strip, (0, 18))
+        told = f"{name}: source, translation, target; L1 {abs(order):.3f}"
+        ImageDraw.Draw(row).text((4, 3), told, fill="black")
+        rows.append(row)
+    sheet = Image.new("RGB", (rows[0].width, sum(row.height for row in rows)), "white")
+    top = 0
+    for row in rows:
+        sheet.paste(row, (0, top))
+        top += row.height
+    return sheet
