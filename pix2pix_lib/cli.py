@@ -116,8 +116,10 @@ def build_parser(for_training: bool) -> argparse.ArgumentParser:
     add_ablate(parsers)
     add_translate(parsers)
     add_export(parsers)
-    told = "what is installed, what device is used, what is missing"
+    told = "what is installed, used and missing; or of a run, what its curves say"
     checkup = parsers.add_parser("doctor", help=told)
+    of_run = "folder of a run, or its results.csv: say in words what the curves show"
+    checkup.add_argument("folder", nargs="?", metavar="RUN", help=of_run)
     checkup.set_defaults(run=commands.doctor)
     return parser
 

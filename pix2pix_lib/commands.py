@@ -99,6 +99,15 @@ def export(arguments) -> None:
 
 
 def doctor(arguments) -> None:
+    if arguments.folder is None:
+        return tell_what_is_installed()
+    from .runtime.curves import read_curves
+
+    for finding in read_curves(arguments.folder):
+        print(f"{finding.name}: {finding.told}")
+
+
+def tell_what_is_installed() -> None:
     import torch
 
     from .files.weights import bundled_weights
