@@ -30,6 +30,7 @@ from pix2pix_lib.data import normalise
 from pix2pix_lib.generator import UNetGenerator, load_generator
 from pix2pix_lib.runtime.device import device_name
 from pix2pix_lib.runtime.openvino_engine import (
+    CORE,
     compile_generator,
     openvino,  # from there, where it is kept from reporting its use
 )
@@ -88,7 +89,7 @@ def onnx_runtime(generator: UNetGenerator) -> Engine:
 
 def openvino_from_onnx(generator: UNetGenerator, precision: str) -> Engine:
     hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
-    compiled = openvino.compile_model(onnx_file(generator), "CPU", hints)
+    compiled = CORE.compile_model(onnx_file(generator), "CPU", hints)
     return lambda source: compiled(source)[0]
 
 

@@ -1,12 +1,14 @@
 """What runs a generator: the same pictures from each engine, and from a file for other programs."""
 
 import os
+import subprocess
 import sys
 
 import numpy as np
 import onnxruntime
 import pytest
 import torch
+from platforms import posix_only
 from small_generators import SIZE, levels_apart, make_weights, noise
 
 from pix2pix_lib import Pix2PixError
@@ -19,6 +21,26 @@ from pix2pix_lib.runtime.onnx_export import export_onnx
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     return make_weights(tmp_path_factory.mktemp("weights") / "tiny.safetensors")
+
+
+SIGNAL_AFTER_TRANSLATORS = """
+import signal, sys
+from pix2pix_lib.inference import Translator
+
+translators = [Translator.load(sys.argv[1], "cpu") for _ in range(3)]
+while translators:
+    translators.pop(0)
+signal.signal(signal.SIGUSR1, lambda *_: print("handled"))
+signal.raise_signal(signal.SIGUSR1)
+"""
+
+
+@posix_only
+def test_a_signal_is_handled_when_translators_have_come_and_gone(weights):
+    """OpenVINO handles signals on a stack of its own, and took it away while it was in use."""
+    command = [sys.executable, "-X", "faulthandler", "-c", SIGNAL_AFTER_TRANSLATORS, str(weights)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr
 
 
 CONFIGS = [{}, {"norm": "batch"}, {"norm": "none"}, {"up": "resize"}, {"skip": False}, {"ngf": 5}]

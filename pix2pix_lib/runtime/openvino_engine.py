@@ -18,6 +18,10 @@ with needs("openvino", "The OpenVINO engine"):
     import openvino
     from openvino import opset13 as ops
 
+# One for all, for as long as the process lives. Each sets up a stack that this thread's signals are
+# handled on, and takes it away at its end, in use or not: the next signal would end the process.
+CORE = openvino.Core()
+
 
 def graph_constant(values: torch.Tensor):
     """Numbers as a node of a graph; a copy, for PyTorch may move or free its own."""
@@ -83,7 +87,7 @@ def compile_generator(generator: nn.Module) -> Callable[[torch.Tensor], torch.Te
             features = ops.concat([features, ops.relu(level)], axis=1)
     translation = ops.tanh(graph_upsample(features, generator.decoder[-1][1]))
     hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-    compiled = openvino.compile_model(openvino.Model([translation], [source]), "CPU", hints)
+    compiled = CORE.compile_model(openvino.Model([translation], [source]), "CPU", hints)
 
     def forward(tiles: torch.Tensor) -> torch.Tensor:
         translated = [compiled(tile[None].contiguous().numpy())[0] for tile in tiles]
