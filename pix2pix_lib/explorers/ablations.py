@@ -27,8 +27,8 @@ def read_ablations(path: str | Path) -> Ablations:
     path = Path(path)
     try:
         results = json.loads(path.read_text(encoding="utf-8"))
-        size, names = results["base"]["size"], results["cells"]
-    except (OSError, ValueError, KeyError) as error:
+        size, names = int(results["base"]["size"]), [*results["cells"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise Pix2PixError(
             f"{path} holds no grid of ablations ({error}); `pix2pix ablate` writes one."
         ) from None
@@ -42,11 +42,16 @@ def read_ablations(path: str | Path) -> Ablations:
 def read_sheet(path: Path, size: int) -> np.ndarray:
     """The pictures of one cell, (3, tiles, size, size, 3) uint8."""
     sheet = np.asarray(read_picture(path))
+    height, width = sheet.shape[:2]
+    if height != 3 * size or width % size:
+        raise Pix2PixError(f"{path} has {width}×{height} pixels, not three rows of {size}×{size}.")
     return sheet.reshape(3, size, -1, size, 3).swapaxes(1, 2)
 
 
 def draw_dots(ablations: Ablations, table: str, scores: dict[str, str]) -> Figure:
     """A panel for each score, a line for each row: a dot a seed, their mean and its interval."""
+    if not any(seed_scores(ablations.results, table, score) for score in scores):
+        raise Pix2PixError(f"No cell of the table {table!r} has been run with these scores.")
     figure = Figure(figsize=(9, 0.8 + 0.32 * len(TABLES[table])), layout="constrained")
     axes = figure.subplots(1, len(scores), sharey=True, squeeze=False)[0]
     for axis, (score, title) in zip(axes, scores.items(), strict=True):
@@ -89,12 +94,12 @@ def draw_rows(ablations: Ablations, table: str, tiles: tuple[int, ...] = (1, 4))
 
 def draw_two(ablations: Ablations, first: str, second: str, tile: int) -> tuple[Figure, str]:
     """Source, the translations of two cells, and target of one tile; their scores as a text."""
-    one, other = ablations.sheets[first], ablations.sheets[second]
-    pictures = {"source": one[0], first: one[1], second: other[1], "target": one[2]}
     if first.split(",")[0] != second.split(",")[0]:
         raise Pix2PixError("Two cells can be compared where both translate in the same direction.")
+    one, other = ablations.sheets[first], ablations.sheets[second]
+    pictures = [("source", one[0]), (first, one[1]), (second, other[1]), ("target", one[2])]
     figure = Figure(figsize=(9, 2.6), layout="constrained")
-    for axis, (title, tiles) in zip(figure.subplots(1, 4), pictures.items(), strict=True):
+    for axis, (title, tiles) in zip(figure.subplots(1, 4), pictures, strict=True):
         axis.imshow(tiles[tile])
         axis.set_title(title.replace(",", "\n"), fontsize=8)
         axis.set_axis_off()
@@ -108,7 +113,11 @@ def draw_two(ablations: Ablations, first: str, second: str, tile: int) -> tuple[
 
 def explore_ablations(ablations: Ablations, first: str, second: str, tile: int = 1) -> Explorer:
     """Choose two cells and a tile; draws with `draw_two`."""
-    names, tiles = sorted(ablations.sheets), next(iter(ablations.sheets.values())).shape[1]
+    names = sorted(ablations.sheets)
+    if lacking := [name for name in (first, second) if name not in names]:
+        others = f"only of {', '.join(names)}" if names else "nor of any other"
+        raise Pix2PixError(f"There are no pictures of the cell {lacking[0]!r}, {others}.")
+    tiles = ablations.sheets[first].shape[1]
     wide = {"layout": {"width": "330px"}}
     return Explorer(
         lambda first, second, tile: draw_two(ablations, first, second, tile),
