@@ -258,11 +258,3 @@ def test_a_moved_slider_redraws_the_picture(first):
     drawn = [first.move(position, value, picture) for value in (0.1, 0.9, 0.1)]
     assert drawn[0] == drawn[2] != drawn[1]
     assert all(picture.startswith(b"\xff\xd8") for picture in drawn)  # JPEG
-
-
-def test_the_explorers_pass_their_tests_with_colab_s_widgets(colab, first):
-    clone = colab.folder / "content" / "pix2pix-course"
-    options = ["-o", "addopts=", "-q", "-p", "no:cacheprovider"]
-    program = [colab.programs / "python", "-m", "pytest", *options, "tests/test_explorers.py"]
-    done = subprocess.run(program, cwd=clone, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stdout

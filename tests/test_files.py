@@ -235,8 +235,8 @@ def test_a_worker_opens_the_cache_instead_of_receiving_it(tmp_path):
 @pytest.mark.parametrize(
     ("name", "side_a"), [("earth_colorize", grey_copy), ("earth_edges", edge_sketch)]
 )
-def test_other_tasks_have_the_tiles_and_splits_of_earth(earth, tmp_path, name, side_a):
-    folder = get(name, tmp_path)
+def test_other_tasks_have_the_tiles_and_splits_of_earth(earth, name, side_a):
+    folder = get(name, earth.parent)
     assert (folder / "tiles.csv").read_bytes() == (earth / "tiles.csv").read_bytes()
     assert sum(1 for _ in folder.rglob("*.jpg")) == SETS[name].counts["train"] + 301
     for split, number in (("train", 500), ("val", 109)):
