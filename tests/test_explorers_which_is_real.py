@@ -220,6 +220,7 @@ class TestExplorer:
         answers.write_text("my diary\n", encoding="utf-8")
         explorer = explore_which_is_real(earth, answers, [weights], clock)
         assert "is no file of answers" in explorer.text.value
+        assert explorer.start.disabled and explorer.sides[0].disabled
         explorer.start.click()
         assert not clock.waiting and answers.read_text(encoding="utf-8") == "my diary\n"
 
