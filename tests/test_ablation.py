@@ -105,8 +105,7 @@ def test_a_grid_is_trained_scored_and_kept(base, tmp_path, small_tables):
     assert record["steps"] == 6 and record["processor_seconds"] >= 0 and record["seed"] == 0
     assert {"device", "date", "torch", "precision"} <= set(record) and record["pairs"] == 6
     assert 0 < record["scores"]["l1"] < 2
-    low, high = record["intervals"]["l1"]
-    assert low <= record["scores"]["l1"] <= high
+    assert record["intervals"] == {}  # two places are too few for one
     with Image.open(tmp_path / "kept" / "BtoA,seed=0.jpg") as sheet:
         assert sheet.size == (6 * 64, 3 * 64)
     before = json.loads(first)["cells"]
