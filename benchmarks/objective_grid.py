@@ -12,6 +12,7 @@ Prints the scores of each objective as one JSON line. About five minutes on one 
 import argparse
 import datetime
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from tqdm.auto import tqdm
 
 from pix2pix_lib import Pix2PixError
 from pix2pix_lib.data import PairedImageFolder, denormalise, find
-from pix2pix_lib.evaluation import Tally
+from pix2pix_lib.evaluation import measure, scores_of
 from pix2pix_lib.from_config import open_pairs
 from pix2pix_lib.runtime.config import TrainConfig
 from pix2pix_lib.runtime.device import device_name
@@ -70,12 +71,14 @@ def train(config: TrainConfig, lambda_l1: float | None, pairs: PairedImageFolder
 def translate(trainer: Trainer, pairs: PairedImageFolder) -> tuple[dict, torch.Tensor]:
     """Scores on all pairs, and the translations (SHOWN, 3, size, size) of those on the sheet."""
     trainer.generator.eval()
-    tally, translations = Tally(), []
+    sums, translations = Counter(), []
     for batch in DataLoader(pairs, batch_size=8):
         fake_target = trainer.generator(batch["source"].to(trainer.device)).cpu()
-        tally.add(fake_target, batch["target"])
+        for pair in zip(fake_target, batch["target"], strict=True):
+            sums.update(measure(*pair))  # adds to what is there
         translations.append(fake_target)
-    return tally.scores(), torch.cat(translations)[shown(pairs)]
+    scores = {name: round(score, 4) for name, score in scores_of(sums).items()}
+    return scores, torch.cat(translations)[shown(pairs)]
 
 
 def shown(pairs: PairedImageFolder) -> list[int]:

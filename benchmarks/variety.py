@@ -36,7 +36,8 @@ def score(config: TrainConfig, name: str) -> dict:
     """L1 on both splits, of the network trained so and of the look-up table."""
     with tempfile.TemporaryDirectory() as folder:
         weights = fit(config.replace(out=f"{folder}/{name}")) / "generator.safetensors"
-        cards = {split: evaluate(weights, config.data, split) for split in ("train", "val")}
+        splits = ("train", "val")
+        cards = {s: evaluate(weights, config.data, s, perceptual=False) for s in splits}
     l1 = {split: card["l1"] for split, card in cards.items()}
     return l1 | {f"lut_{split}": card["lut_l1"] for split, card in cards.items()}
 

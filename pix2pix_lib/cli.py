@@ -56,13 +56,21 @@ def add_train(parsers, with_options: bool) -> None:
 
 
 def add_evaluate(parsers) -> None:
-    parser = parsers.add_parser("evaluate", help="score a generator against the look-up baseline")
+    parser = parsers.add_parser("evaluate", help="score a generator against simple baselines")
     parser.add_argument("--weights", required=True, help="a bundled name or a file")
     parser.add_argument("--data", default="earth", help="a set's name or a folder (default: earth)")
     parser.add_argument("--split", default="val", help="train, val or test (default: val)")
     parser.add_argument("--json", metavar="FILE", help="write the scores to FILE, too")
+    folder = "write scores by picture, best and worst cases into DIR"
+    parser.add_argument("--report", metavar="DIR", help=folder)
     kept = "keep the scores in the weights' model card, too"
     parser.add_argument("--card", action="store_true", help=kept)
+    where = "cpu, cuda or mps (default: the best there is)"
+    parser.add_argument("--device", default="auto", help=where)
+    few = "score only N pictures, spread over the split"
+    parser.add_argument("--limit", type=int, metavar="N", help=few)
+    networks = "folder with the weights of the networks that LPIPS, FID and KID need"
+    parser.add_argument("--feature-weights", metavar="DIR", help=networks)
     parser.set_defaults(run=commands.evaluate)
 
 

@@ -2,13 +2,11 @@
 
 # Every module of the library is imported where it is first needed: `pix2pix --help` stays quick.
 import functools
-import json
 import os
 import platform
 from pathlib import Path
 
 from . import Pix2PixError, __version__
-from .files.whole import whole_file
 
 
 def data_list(arguments) -> None:
@@ -51,13 +49,14 @@ def train(arguments) -> None:
 
 def evaluate(arguments) -> None:
     from .evaluation import evaluate, write_card
+    from .scorecard.report import write_json
+    from .scorecard.table import as_table
 
-    scores = evaluate(arguments.weights, arguments.data, arguments.split)
-    for name, value in scores.items():
-        print(f"{name:<28} {value}")
+    names = ("weights", "data", "split", "device", "limit", "feature_weights", "report")
+    scores = evaluate(**{name: getattr(arguments, name) for name in names})
+    print(as_table(scores))
     if arguments.json:
-        with whole_file(arguments.json) as partial:
-            partial.write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
+        write_json(arguments.json, scores)
     if arguments.card:
         write_card(arguments.weights, scores)
 

@@ -2,26 +2,28 @@
 
 # %% auto #0
 __all__ = ['LAB_RANGES', 'mean_gradient', 'lab_histograms', 'intersection', 'colour_bins', 'quadratic_terms', 'look_up',
-           'fit_table', 'Tally', 'matching_pairs', 'score_all', 'evaluate', 'write_card']
+           'fit_table', 'confusion', 'reading_scores', 'measure', 'score_batch', 'scores_of', 'place_weights', 'Tally',
+           'evaluate']
 
 # %% ../notebooks/09_evaluation.ipynb #imports
-import datetime
+import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
-from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
-from .augment import eval_transform
-from .data import PairedImageFolder, find
-from .files.weights import find_weights
-from .generator import load_generator, save_generator
-from .runtime.device import device_name, pick_device
+from .data import find
+from .generator import load_generator
+from .runtime.device import pick_device
+from .scorecard.features import FeatureScores
+from .scorecard.pairs import matching_pairs, plain_baselines
+from .scorecard.scoring import Measures, Subject, scorecard, write_card as write_card
+from .scorecard.similarity import psnr, ssim
 
 # %% ../notebooks/09_evaluation.ipynb #mean-gradient
 def mean_gradient(pictures: torch.Tensor) -> float:
@@ -39,16 +41,14 @@ LAB_RANGES = {"l": (0, 100), "a": (-128, 128), "b": (-128, 128)}  # one bin to t
 
 
 def lab_histograms(pictures: torch.Tensor) -> dict[str, np.ndarray]:
-    """Counts of pixels by CIE L, a and b, one bin to the unit.
-
-    Takes (N, 3, H, W) in [-1, 1], read as sRGB.
-    """
+    """How many pixels of (N, 3, H, W) in [-1, 1], read as sRGB, have each CIE L, a and b."""
     rows = ((pictures + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1).flatten(0, 1)  # (N·H, W, 3)
     lab = cv2.cvtColor(rows.float().cpu().numpy(), cv2.COLOR_RGB2LAB)
-    return {
-        name: np.histogram(lab[..., axis].clip(*limits), limits[1] - limits[0], limits)[0]
-        for axis, (name, limits) in enumerate(LAB_RANGES.items())
-    }
+    counts = {}
+    for axis, (name, (low, high)) in enumerate(LAB_RANGES.items()):
+        bins = (lab[..., axis].ravel() - low).astype(int).clip(0, high - low - 1)
+        counts[name] = np.bincount(bins, minlength=high - low)
+    return counts
 
 
 def intersection(counts: np.ndarray, other: np.ndarray) -> float:
@@ -95,71 +95,90 @@ def fit_table(pairs: Iterable[dict]) -> tuple[torch.Tensor, torch.Tensor]:
     quadratic = torch.linalg.lstsq(gram, moments, driver="gelsd").solution
     return (sums / counts).float(), quadratic.float()  # 0 / 0 is NaN
 
+# %% ../notebooks/09_evaluation.ipynb #reading
+def confusion(truth: torch.Tensor, read: torch.Tensor, classes: int) -> np.ndarray:
+    """Counts of pixels (K, K): the row is the true class, the column the one that was read."""
+    pairs = truth.flatten() * classes + read.flatten()
+    return pairs.bincount(minlength=classes**2).reshape(classes, classes).numpy()
+
+
+def reading_scores(counts: np.ndarray) -> dict[str, float]:
+    """The paper's three scores (section 4.1); a class that is in neither map does not count."""
+    right, true, read = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
+    there, both = true > 0, true + read - right
+    return {
+        "pixel_accuracy": float(right.sum() / true.sum()),
+        "class_accuracy": float((right[there] / true[there]).mean()),
+        "iou": float((right[both > 0] / both[both > 0]).mean()),
+    }
+
+# %% ../notebooks/09_evaluation.ipynb #measure
+def measure(fake_target: torch.Tensor, target: torch.Tensor) -> dict:
+    """What one translation (3, H, W) adds to the sums that all scores are made of."""
+    sums = {"pictures": 1.0, "l1": float((fake_target.double() - target).abs().mean())}
+    sums |= {"psnr": psnr(fake_target, target), "ssim": ssim(fake_target, target)}
+    for side, picture in (("", fake_target), ("real_", target)):
+        sums[side + "gradient"] = mean_gradient(picture[None])
+        sums |= {side + name: counts for name, counts in lab_histograms(picture[None]).items()}
+    return sums
+
+
+def score_batch(fake_targets: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
+    """The scores of translations (N, 3, H, W), without intervals."""
+    sums = Counter()
+    for fake_target, target in zip(fake_targets, targets, strict=True):
+        sums.update(measure(fake_target, target))  # adds to what is there
+    return scores_of(sums)
+
+# %% ../notebooks/09_evaluation.ipynb #scores-of
+def scores_of(sums: dict) -> dict[str, float]:
+    """The scores that sums over some pictures give, as far as what they need is among them."""
+    means = ("l1", "psnr", "ssim", "lpips")
+    found = {name: sums[name] / sums["pictures"] for name in means if name in sums}
+    if "gradient" in sums:
+        found["gradient_energy"] = sums["gradient"] / max(sums["real_gradient"], 1e-6)  # never by 0
+        for name in LAB_RANGES:
+            found[f"histogram_{name}"] = intersection(sums[name], sums[f"real_{name}"])
+    for what in sums.keys() & {"map", "picture"}:  # one of them: a confusion matrix
+        found |= {f"{what}_{name}": score for name, score in reading_scores(sums[what]).items()}
+    return {name: float(score) for name, score in found.items()}
+
 # %% ../notebooks/09_evaluation.ipynb #tally
-class Tally:
-    """Sums over batches of translations and targets, (N, 3, H, W) in [-1, 1], for their scores."""
-
-    def __init__(self):
-        self.pairs, self.l1, self.fake, self.real = 0, 0.0, Counter(), Counter()
-
-    def add(self, fake_target: torch.Tensor, target: torch.Tensor) -> None:
-        self.pairs += len(target)
-        self.l1 += float((fake_target.double() - target).abs().mean()) * len(target)
-        for sums, pictures in ((self.fake, fake_target), (self.real, target)):
-            sums.update(lab_histograms(pictures))  # adds the arrays to those of earlier batches
-            sums["gradient"] += mean_gradient(pictures) * len(target)
-
-    def scores(self) -> dict[str, float]:
-        """`l1`, `gradient_energy`, `histogram_l`, `_a` and `_b`, to four digits."""
-        energy = self.fake["gradient"] / max(self.real["gradient"], 1e-6)  # never by 0
-        scores = {"l1": self.l1 / self.pairs, "gradient_energy": energy}
-        scores |= {f"histogram_{c}": intersection(self.fake[c], self.real[c]) for c in LAB_RANGES}
-        return {name: round(score, 4) for name, score in scores.items()}
-
-# %% ../notebooks/09_evaluation.ipynb #score-all
-def matching_pairs(card: dict, folder: str | Path, split: str) -> PairedImageFolder:
-    """The pairs of a split, in direction and scale as in the card's training; nothing random."""
-    config = card.get("config", {})
-    size, load_size = config.get("size", 256), config.get("load_size", 286)
-    transform = eval_transform(size, max(size, load_size))
-    return PairedImageFolder(folder, split, card.get("direction", "AtoB"), transform)
+def place_weights(place: str) -> np.ndarray:
+    """How often a place counts: once in the score itself, by chance in each of 1,000 replicates."""
+    random = np.random.default_rng(zlib.crc32(place.encode()))  # the same wherever it comes
+    return np.append(1, random.poisson(1, 1000))
 
 
-@torch.inference_mode()
-def score_all(translators: dict[str, Callable], batches: Iterable[dict], device: str) -> dict:
-    """The scores of functions (N, 3, H, W) → (N, 3, H, W); their names begin its keys."""
-    tallies = {name: Tally() for name in translators}
-    for batch in batches:
-        source = batch["source"].to(device)
-        for name, translate in translators.items():
-            tallies[name].add(translate(source).float().cpu(), batch["target"])
-    scores = {name: tally.scores() for name, tally in tallies.items()}
-    return {name + metric: scores[name][metric] for name in scores for metric in scores[name]}
+class Tally(Counter):
+    """Sums of what is measured: row 0 counts each picture once, the others are replicates."""
+
+    def add(self, measured: dict, place: str) -> None:
+        weights = place_weights(place)  # (1001,)
+        for name, value in measured.items():
+            self[name] = self[name] + np.multiply.outer(weights, value)
+
+    def scores(self) -> dict[str, np.ndarray]:
+        """Each score, and behind it what it is in every replicate in which a place was drawn."""
+        rows = np.flatnonzero(self["pictures"])
+        found = [scores_of({name: self[name][row] for name in self}) for row in rows]
+        return {name: np.array([scores[name] for scores in found]) for name in found[0]}
 
 # %% ../notebooks/09_evaluation.ipynb #evaluate
 def evaluate(
-    weights: str | Path, data: str | Path, split: str = "val",
-    device: str = "auto", batch_size: int = 4,
+    weights: str | Path, data: str | Path, split: str = "val", device: str = "auto",
+    limit: int | None = None, baselines: bool = True, perceptual: bool = True,
+    feature_weights: str | Path | None = None, report: str | Path | None = None,
 ) -> dict:
-    """A generator's scorecard, beside that of a look-up table (`lut_…`) fitted on `train`.
-
-    `weights` is a bundled name or a file, `data` a set's name or a folder.
-    """
-    generator, card = load_generator(weights)
-    device, folder = pick_device(device), find(data)
-    train_pairs, pairs = (matching_pairs(card, folder, name) for name in ("train", split))
-    fitted = fit_table(tqdm(train_pairs, "look-up table", unit="pair"))
-    baseline = partial(look_up, *(part.to(device) for part in fitted))
-    batches = tqdm(DataLoader(pairs, batch_size), f"{folder.name}/{split}", unit="batch")
-    return score_all({"": generator.to(device), "lut_": baseline}, batches, device) | {
-        "pairs": len(pairs), "weights": str(weights), "data": folder.name, "split": split,
-        "direction": pairs.direction, "date": datetime.date.today().isoformat(),
-        "device": device_name(device),
-    }
-
-# %% ../notebooks/09_evaluation.ipynb #write-card
-def write_card(weights: str | Path, scores: dict) -> None:
-    """Put a scorecard into the card of a weights file as `metrics`; the weights keep their bits."""
-    path = find_weights(weights)
-    generator, card = load_generator(path)
-    save_generator(generator, path, card | {"metrics": scores})
+    """The scorecard of a generator, a bundled name or a file, on a set's name or a folder."""
+    (generator, card), device, folder = load_generator(weights), pick_device(device), find(data)
+    pairs, generator = matching_pairs(card, folder, split, limit), generator.to(device)
+    features = FeatureScores(perceptual, feature_weights, len(pairs), device)
+    translators = {"": lambda source: generator(source.to(device)).float().cpu()}
+    if baselines:
+        some = matching_pairs(card, folder, "train", limit=500)  # there are sets of 137,000
+        fitted = fit_table(tqdm(some, "look-up table", unit="pair"))
+        translators |= plain_baselines(some) | {"lut_": partial(look_up, *fitted)}
+    measures = Measures(measure, confusion, scores_of, Tally)
+    subject = Subject(weights, card, folder, split, device)
+    return scorecard(pairs, translators, measures, features, subject, report)

@@ -33,8 +33,10 @@ def open_pairs(config: TrainConfig) -> tuple[PairedImageFolder | SomePairs, Pair
     if config.pairs:
         pairs = SomePairs(pairs, config.pairs)
     split = "val" if (root / "val").is_dir() else "train"
+    # Read as training reads, so that a large file is decoded and shrunk in the same way.
     as_they_are = eval_transform(config.size, config.load_size)
-    return pairs, PairedImageFolder(root, split, transform=as_they_are, **shared)
+    samples = PairedImageFolder(root, split, transform=as_they_are, size=config.load_size, **shared)
+    return pairs, samples
 
 
 class TargetAlone(nn.Module):

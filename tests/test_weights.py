@@ -127,7 +127,8 @@ def test_every_bundled_task_is_known():
 def test_are_small_and_carry_the_scorecard_that_is_in_results(name):
     assert bundled_weights()[name].stat().st_size < 16_000_000
     generator, card = load_generator(name)
-    assert card["metrics"] == json.loads((RESULTS / f"{name}_val.json").read_bytes())
+    scores = json.loads((RESULTS / f"{name}_val.json").read_bytes())
+    assert card["metrics"] == {k: v for k, v in scores.items() if not isinstance(v, dict)}
     for fact in ("data", "direction", "split", "epochs", "config", "date", "device", "licence"):
         assert card[fact], fact
     assert (card["data"], card["direction"]) == TASKS[name]
@@ -151,7 +152,7 @@ def test_the_scorecard_is_true_of_every_tenth_pair(earth, tmp_path):
         (folder / split).mkdir(parents=True)
         for number in range(step, 1 + len(list((earth / split).glob("*.jpg"))), step):
             shutil.copy(earth / split / f"{number}.jpg", folder / split)
-    found = evaluate("earth_sat2map", folder)
+    found = evaluate("earth_sat2map", folder, perceptual=False)
     claimed = load_generator("earth_sat2map")[1]["metrics"]
     assert found["l1"] == pytest.approx(claimed["l1"], rel=0.1)
     for name in SHARPNESS_AND_COLOURS:

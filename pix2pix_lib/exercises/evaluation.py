@@ -8,11 +8,18 @@ from .frame import check, expect, expect_close, expect_filled_in, expect_shape
 
 
 def bootstrap_interval(
-    scores: np.ndarray, resamples: int = 2000, seed: int = 0
+    scores: np.ndarray, places: np.ndarray | None = None, resamples: int = 2000, seed: int = 0
 ) -> tuple[float, float]:
-    """The 95 % interval of the mean of scores (N,), as the exercise `interval` asks for it."""
-    drawn = np.random.default_rng(seed).choice(scores, (resamples, len(scores)))
-    low, high = np.percentile(drawn.mean(axis=1), [2.5, 97.5])
+    """The 95 % interval of the mean of scores (N,), as the exercise `interval` asks for it.
+
+    Without `places`, each score has a place of its own.
+    """
+    places = np.arange(len(scores)) if places is None else places
+    names, numbers = np.unique(places, return_inverse=True)
+    sums, counts = np.bincount(numbers, scores), np.bincount(numbers)
+    drawn = np.random.default_rng(seed).integers(len(names), size=(resamples, len(names)))
+    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    low, high = np.percentile(means, [2.5, 97.5])
     return float(low), float(high)
 
 
@@ -93,29 +100,41 @@ def joint_intersection(joint_intersection):
 
 @check
 def interval(interval):
-    scores = np.random.default_rng(1).exponential(0.1, 60)
-    kept = scores.copy()
-    ends = np.array([interval(scores, 2000, seed) for seed in range(6)])
+    random = np.random.default_rng(1)
+    places = np.repeat([f"block {number}" for number in range(30)], [2, 6] * 15)  # (120,)
+    levels = random.exponential(0.1, 30) + np.tile([0, 0.3], 15)  # larger places are harder
+    scores = np.repeat(levels, [2, 6] * 15) + random.normal(0, 0.01, 120)
+    order = random.permutation(120)
+    scores, places = scores[order], places[order]
+    kept = scores.copy(), places.copy()
+    ends = np.array([interval(scores, places, 2000, seed) for seed in range(6)])
     expect(ends.shape == (6, 2), "it returns two numbers, the lower and the upper end.")
-    expect(bool((scores == kept).all()), "the scores have changed: leave them as they are.")
+    same = bool((scores == kept[0]).all() and (places == kept[1]).all())
+    expect(same, "the scores or the places have changed: leave them as they are.")
     told = "the same seed gives another interval each time."
-    expect(tuple(ends[0]) == tuple(interval(scores, 2000, 0)), told)
-    truth = np.array([bootstrap_interval(scores, 2000, seed) for seed in range(6, 12)])
+    expect(tuple(ends[0]) == tuple(interval(scores, places, 2000, 0)), told)
+    truth = np.array([bootstrap_interval(scores, places, 2000, seed) for seed in range(6, 12)])
+    by_picture = np.diff(bootstrap_interval(scores)).item()
     width, wanted = np.diff(ends).mean(), np.diff(truth).mean()
     expect(width > -1e-6, "the upper end comes second.")
-    told = "the interval has no width: draw with replacement, else all scores are there each time."
+    told = "the interval has no width: draw with replacement, else all places are there each time."
     expect(width > 1e-6, told)
-    shown = f"{wanted:.3f} is the width for these 60 scores, yours is {width:.3f}"
-    expect(width < 3 * wanted, f"{shown}: percentiles of the *means*, not of single scores.")
-    expect(width < 1.1 * wanted, f"{shown}: is each mean one of 60 scores, and 95 % kept?")
-    told = f"{shown}: each mean is one of 60 scores, and percentiles go from 0 to 100."
-    expect(width > 0.5 * wanted, told)
+    shown = f"{wanted:.3f} is the width for these 30 places, yours is {width:.3f}"
+    told = f"{shown}. That is what drawing single scores gives: draw places, with all their scores."
+    expect(not 0.9 < width / by_picture < 1.1, told)
+    expect(width < 2.5 * wanted, f"{shown}: percentiles of the *means*, not of single scores.")
+    middle, score = ends.mean(), scores.mean()
+    told = f"the mean of these scores is {score:.3f}, and your interval lies around {middle:.3f}: "
+    told += "each score counts the same, so a place with more scores counts more."
+    expect(abs(middle - score) < 0.25 * wanted, told)
+    expect(width < 1.1 * wanted, f"{shown}: are as many places drawn as there are, and 95 % kept?")
     expect(width > 0.9 * wanted, f"{shown}: 2.5 % lie below the interval, and 2.5 % above it.")
     expect(len(np.unique(ends[:, 0])) > 1, "every seed gives the same interval: use `seed`.")
     told = f"it should be near {truth.mean(0).round(3)}, yours is {ends.mean(0).round(3)}."
     expect_close(ends.mean(0), truth.mean(0), told, 0.05 * wanted)
-    return "for 60 scores with a mean of {:.3f}, it goes from {:.3f} to {:.3f}.".format(
-        scores.mean(), *ends[0]
+    return (
+        f"from {ends[0, 0]:.3f} to {ends[0, 1]:.3f}; drawn one by one, these scores would seem "
+        f"surer, with a width of {by_picture:.3f} instead of {width:.3f}."
     )
 
 

@@ -122,7 +122,7 @@ class Distances:
     def scores(self) -> dict[str, float]:
         """`fid` and `kid`, with each translator's name before them."""
         found = {}
-        for name in self.fid.keys() - {"real"}:
+        for name in [name for name in self.fid if name != "real"]:
             found[f"{name}fid"] = self.fid_of(name)
             found[f"{name}kid"] = self.kid_of(name)
         return found
@@ -152,10 +152,11 @@ class Distances:
 class FeatureScores:
     """What large networks say of translations, as far as they are here; `missing` says what not."""
 
-    def __init__(self, wanted: bool, folder: Path | None, pairs: int, device: torch.device):
+    def __init__(self, wanted: bool, folder: str | Path | None, pairs: int, device: torch.device):
         self.missing, self.lpips, self.distances = {}, None, None
         if not wanted:
             return
+        folder = None if folder is None else Path(folder)
         if folder is not None and not any(
             (folder / url.rpartition("/")[-1]).is_file() for url in (ALEXNET, INCEPTION)
         ):
@@ -188,4 +189,6 @@ class FeatureScores:
         return {"lpips": float(self.lpips(*pictures))}
 
     def scores(self) -> dict[str, float]:
-        return self.distances.scores() if self.distances else {}
+        """FID and KID of each translator, where there are enough pictures, to four digits."""
+        found = self.distances.scores() if self.distances else {}
+        return {name: round(score, 4) for name, score in found.items()}

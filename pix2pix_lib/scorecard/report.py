@@ -1,7 +1,6 @@
 """What a scorecard leaves in a folder: scores by picture, best and worst cases, all as JSON."""
 
 import csv
-import heapq
 import json
 from pathlib import Path
 
@@ -24,12 +23,12 @@ def write_json(path: str | Path, scores: dict) -> None:
 class Report:
     """Writes `pictures.csv`, `best.jpg`, `worst.jpg` and `scores.json` into a folder, if any.
 
-    Best and worst are by the L1 of the network; no more pictures than these are kept.
+    Best and worst are by the L1 of the network, at most one of a place; no more are kept.
     """
 
     def __init__(self, folder: str | Path | None):
         self.folder = None if folder is None else Path(folder)
-        self.rows, self.best, self.worst = None, [], []
+        self.rows, self.best, self.worst = None, {}, {}
 
     def __enter__(self) -> "Report":
         if self.folder:
@@ -57,20 +56,26 @@ class Report:
             self.rows.writeheader()
         self.rows.writerow(row)
         pictures = [pair["source"], fake_target, pair["target"]]
-        for cases, order in ((self.best, -scores["l1"]), (self.worst, scores["l1"])):
-            heapq.heappush(cases, (order, pair["name"], pictures))
-            if len(cases) > CASES:
-                heapq.heappop(cases)  # the least extreme
+        keep(self.worst, place, (scores["l1"], pair["name"], pictures))
+        keep(self.best, place, (-scores["l1"], pair["name"], pictures))
 
     def finish(self, scores: dict) -> None:
         """Draw the best and the worst cases, and write the scorecard."""
         if not self.folder:
             return
         for name, cases in (("best", self.best), ("worst", self.worst)):
-            sheet = draw_cases(sorted(cases, key=lambda case: -case[0]))
+            sheet = draw_cases(sorted(cases.values(), key=lambda case: -case[0]))
             with whole_file(self.folder / f"{name}.jpg") as partial:
                 sheet.save(partial, quality=90)
         write_json(self.folder / "scores.json", scores)
+
+
+def keep(cases: dict[str, tuple], place: str, case: tuple) -> None:
+    """Put a case (how extreme, …) among those kept: one of a place, and the most extreme ones."""
+    if place not in cases or case[0] > cases[place][0]:
+        cases[place] = case
+    if len(cases) > CASES:
+        del cases[min(cases, key=lambda place: cases[place][0])]
 
 
 def draw_cases(cases: list[tuple]) -> Image.Image:
