@@ -29,17 +29,12 @@ from tqdm.auto import tqdm
 
 from pix2pix_lib.augment import eval_transform, train_transform
 from pix2pix_lib.data import PairedImageFolder, denormalise, find
+from pix2pix_lib.evaluation import confusion, reading_scores
 from pix2pix_lib.files.weights import write_weights
 from pix2pix_lib.generator import load_generator
 from pix2pix_lib.runtime.device import device_name
 from pix2pix_lib.scorecard.palettes import Palette, class_map, palette_of
-from pix2pix_lib.scorecard.reading_network import (
-    READING,
-    ReadingNetwork,
-    confusion,
-    load_reading_network,
-    reading_scores,
-)
+from pix2pix_lib.scorecard.reading_network import READING, ReadingNetwork, load_reading_network
 
 RESULTS = Path(__file__).parents[1] / "results"
 DATA, GENERATOR = "earth", "earth_map2sat"
@@ -99,14 +94,14 @@ def score(pairs: PairedImageFolder, palette: Palette, answer: Callable) -> dict:
     for pair in tqdm(pairs, unit="tile"):
         true = class_map(pair["target"][None], palette)[0]
         counts += confusion(true, answer(pair["source"], pair["target"]), len(palette.names))
-    accuracies = counts.diagonal() / counts.sum(dim=1)
+    accuracies = counts.diagonal() / counts.sum(axis=1)
     return {name: round(value, 4) for name, value in reading_scores(counts).items()} | {
-        "share_of_class": rounded(counts.sum(dim=1) / counts.sum(), palette),
+        "share_of_class": rounded(counts.sum(axis=1) / counts.sum(), palette),
         "accuracy_of_class": rounded(accuracies, palette),
     }
 
 
-def rounded(values: torch.Tensor, palette: Palette) -> dict[str, float]:
+def rounded(values: np.ndarray, palette: Palette) -> dict[str, float]:
     return {n: round(float(value), 4) for n, value in zip(palette.names, values, strict=True)}
 
 

@@ -46,29 +46,3 @@ def load_reading_network(name: str | Path = "earth") -> ReadingNetwork:
     except (TypeError, RuntimeError, ValueError) as error:
         raise not_ours(path, str(error)) from None
     return network.eval().requires_grad_(False)
-
-
-def confusion(true: torch.Tensor, read: torch.Tensor, classes: int) -> torch.Tensor:
-    """Counts of pixels (K, K): row of the true class, column of the class that was read.
-
-    `true` and `read` are classes, 0 to K - 1, of one shape. Counts of several pictures add up.
-    """
-    pairs = true.flatten() * classes + read.flatten()
-    return pairs.bincount(minlength=classes**2).view(classes, classes)
-
-
-def reading_scores(counts: torch.Tensor) -> dict[str, float]:
-    """The paper's three scores (section 4.1), of counts as `confusion` makes them, in [0, 1].
-
-    `pixel_accuracy`: the share of pixels read rightly. `class_accuracy`: that share among the
-    pixels of each class, and its mean over classes. `mean_iou`: of each class the pixels that are
-    it and are read so, of all that are it or are read so; the mean again. A class that is not
-    there at all is left out of a mean.
-    """
-    counts = counts.double()
-    right, true, read = counts.diagonal(), counts.sum(dim=1), counts.sum(dim=0)
-    return {
-        "pixel_accuracy": float(right.sum() / counts.sum()),
-        "class_accuracy": float((right / true).nanmean()),  # 0 / 0 is NaN, and left out
-        "mean_iou": float((right / (true + read - right)).nanmean()),
-    }
