@@ -21,6 +21,7 @@ from . import Pix2PixError
 from .data import PairedImageFolder, denormalise
 from .generator import UNetGenerator
 from .objective import GANLoss, discriminator_loss, generator_loss
+from .runtime.curves import discriminator_accuracy
 
 # %% ../notebooks/07_training.ipynb #descend
 def descend(optimizer: Optimizer, loss: torch.Tensor) -> None:
@@ -44,21 +45,21 @@ def train_step(
     generator: nn.Module, discriminator: nn.Module, optimizer_g: Optimizer, optimizer_d: Optimizer,
     batch: dict[str, torch.Tensor], gan_loss: GANLoss, lambda_l1: float = 100,
 ) -> dict[str, torch.Tensor]:
-    """One step of the discriminator, then one of the generator (section 3.3); the losses, detached.
-
-    `batch` has "source" and "target", (N, 3, H, W) in [-1, 1], on the device of both networks.
-    """
+    """One step of the discriminator, then one of the generator (section 3.3); what to log of both.
+    `batch` has "source" and "target", (N, 3, H, W) in [-1, 1], on the device of both networks."""
     source, target = batch["source"], batch["target"]
     fake_target = generator(source)  # (N, 3, H, W)
     real_logits = discriminator(torch.cat([source, target], dim=1))  # (N, 1, h, w)
     fake_logits = discriminator(torch.cat([source, fake_target.detach()], dim=1))
     loss_d = discriminator_loss(real_logits, fake_logits, gan_loss)
+    accuracy = discriminator_accuracy(real_logits, fake_logits, gan_loss.mode)
     descend(optimizer_d, loss_d)
     with frozen(discriminator):
         fake_logits = discriminator(torch.cat([source, fake_target], dim=1))
         loss_g = generator_loss(fake_logits, fake_target, target, gan_loss, lambda_l1)
         descend(optimizer_g, loss_g.total)
-    return {"d": loss_d.detach(), "g_gan": loss_g.gan.detach(), "g_l1": loss_g.l1.detach()}
+    losses = {"d": loss_d, "g_gan": loss_g.gan, "g_l1": loss_g.l1, "d_accuracy": accuracy}
+    return {name: value.detach() for name, value in losses.items()}
 
 # %% ../notebooks/07_training.ipynb #learning-rate
 from torch.optim.lr_scheduler import LambdaLR
@@ -109,6 +110,7 @@ class Trainer:
         networks, rate = (self.generator, self.discriminator), config.learning_rate
         self.called = for_training(networks, self.precision, config.compile, self.processes)
         self.optimizer_g, self.schedule_g = adam_with_schedule(self.generator, rate, total_steps)
+        rate = config.learning_rate_d or rate
         self.optimizer_d, self.schedule_d = adam_with_schedule(self.discriminator, rate, total_steps)
         self.gan_loss = GANLoss(config.gan_mode)
         self.processes.seed_dropout(config.seed)

@@ -5,6 +5,7 @@ somebody might write instead, and words of the sentence that they are told.
 """
 
 import ast
+import copy
 import importlib
 import os
 import re
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 from exercise_pages import PAGES, Exercise, WorkbookError, module_of
 from stubs import OPENED, opened
@@ -76,16 +78,61 @@ def scopes() -> dict[Path, dict]:
     return {}
 
 
+@pytest.fixture(scope="module")
+def followed() -> dict[str, list[tuple[str, dict]]]:
+    """Number of an exercise → what `follow` says of its solution."""
+    return {}
+
+
+def follow(statements: list[ast.stmt], name: str, scope: dict) -> list[tuple[str, dict]]:
+    """Run an answer; the first of its statements, and copies of what was there before each.
+
+    It ends where functions begin, which know the scope that they were defined in, and where
+    something cannot be copied.
+    """
+    kept, names = [], set()
+    copies = True
+    for statement in statements:
+        copies = copies and not isinstance(statement, STANDS_ALONE)
+        if copies:
+            try:
+                made = copy.deepcopy({name: scope[name] for name in names & scope.keys()})
+                kept.append((ast.dump(statement), made))
+            except (RuntimeError, TypeError):
+                copies = False
+        exec(compile(ast.Module([statement], []), f"<{name}>", "exec"), scope)
+        parts = (part for part in ast.walk(statement) if isinstance(part, ast.Name))
+        names |= {part.id for part in parts if isinstance(part.ctx, ast.Store)}
+    return kept
+
+
+def go_on(statements: list[ast.stmt], kept: list[tuple[str, dict]], scope: dict) -> list[ast.stmt]:
+    """The statements from the first that differs from `kept`, in a scope brought up to there."""
+    same = [ast.dump(one) == other for one, (other, _) in zip(statements, kept, strict=False)]
+    first = min([*np.flatnonzero(np.logical_not(same)), len(kept) - 1, len(statements) - 1])
+    scope |= copy.deepcopy(kept[first][1])
+    return statements[first:]
+
+
 @pytest.fixture
-def judge(scopes, monkeypatch):
-    """Run an answer where the lesson's definitions are, and then the exercise's check on it."""
+def judge(scopes, followed, monkeypatch):
+    """Run an answer where the lesson's definitions are, and then the exercise's check on it.
+
+    What a solution has trained and measured is not done again for a wrong conclusion from it.
+    """
     monkeypatch.chdir(REPOSITORY / "notebooks")
 
     def run(lesson: Path, exercise: Exercise, source: str, scope: dict | None = None) -> None:
         if lesson not in scopes:
             scopes[lesson] = definitions(lesson)
-        scope = dict(scopes[lesson]) if scope is None else scope
-        exec(compile(source, f"<{exercise.name}>", "exec"), scope)
+        statements = ast.parse(source).body
+        if scope is not None:
+            followed[exercise.number] = follow(statements, exercise.name, scope)
+        else:
+            scope = dict(scopes[lesson])
+            if kept := followed.get(exercise.number):
+                statements = go_on(statements, kept, scope)
+            exec(compile(ast.Module(statements, []), f"<{exercise.name}>", "exec"), scope)
         checks = importlib.import_module(f"pix2pix_lib.exercises.{module_of(lesson)}")
         getattr(checks, exercise.name)(*(scope[name] for name in exercise.answers))
 

@@ -1,11 +1,13 @@
 """What the checks of lesson 7 train: networks of a few weights, and steps that are looked at."""
 
+import copy
 import io
 import pickle
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 from torch import nn
 from torch.optim import Adam
@@ -37,6 +39,12 @@ def beginners(seed: int = 0) -> tuple:
         torch.manual_seed(seed)
         networks = UNetGenerator(ngf=4, size=64, dropout=0.0), PatchGAN(ndf=4, n_layers=2)
     return *networks, *(Adam(each.parameters(), 1e-3, betas=(0.5, 0.999)) for each in networks)
+
+
+def state_of(networks: tuple) -> dict[str, list[dict]]:
+    """What a checkpoint keeps of `beginners`."""
+    states = [copy.deepcopy(each.state_dict()) for each in networks]
+    return {"networks": states[:2], "optimizers": states[2:]}
 
 
 def same_bits(first: nn.Module, second: nn.Module) -> bool:
@@ -97,6 +105,28 @@ def expect_the_lessons_step(step: Callable) -> None:
             expect(same_bits(mine, its), told + adding)
 
 
+def loss_after_forty(step: Callable) -> float:
+    """The mean of D's loss over the last ten of forty steps on pairs of `earth`."""
+    pairs, networks, paid = pairs_of_earth("train", range(0, 1074, 60)), beginners(), []
+    for _ in range(40):
+        chosen = torch.randint(len(pairs["source"]), (2,))
+        batch = {side: pictures[chosen] for side, pictures in pairs.items()}
+        paid.append(float(step(*networks, batch, GANLoss(), 100)["d"]))
+    return sum(paid[-10:]) / 10
+
+
+def log_of(name: str) -> np.ndarray:
+    """The log of one of the runs whose curves lesson 7 reads."""
+    return np.genfromtxt(f"../results/sick_runs/{name}/results.csv", delimiter=",", names=True)
+
+
+def log_of_d(losses: list[float]) -> np.ndarray:
+    """A log with these losses of the discriminator, and a generator whose own does not move."""
+    log = np.ones(len(losses), dtype=[(name, float) for name in ("d", "g_gan", "g_l1")])
+    log["d"] = losses
+    return log
+
+
 @contextmanager
 def kept_for_ways_back() -> Iterator[list[torch.Tensor]]:
     """All tensors that PyTorch keeps for gradients from now on."""
@@ -109,6 +139,13 @@ def megabytes(tensors: list[torch.Tensor]) -> float:
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors) / 1e6
 
 
+# What to look at where one of the numbers that a step returns is wrong.
+WHEN_WRONG = {
+    "d": "is each pair stacked source first, and judged as real or as fake?",
+    "g_gan": "ask the discriminator once more, as it is after its own step.",
+    "g_l1": "it is the mean distance, not yet multiplied by λ.",
+    "d_accuracy": "it is that of the discriminator's turn, on real pairs and detached fakes.",
+}
 # What a run loses that resumes without it.
 FORGOTTEN = {
     "generator": "the translations begin anew",

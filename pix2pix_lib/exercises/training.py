@@ -1,7 +1,5 @@
 """Checks of lesson 7: the step, what a run carries along, and a pix2pix of one's own."""
 
-import copy
-
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -21,7 +19,7 @@ def train_step(train_step):
     losses, counted, turns = small.take_step(train_step, yours, batch)
     wanted = library.train_step(*ours, batch, GANLoss(), 10)
     found = sorted(losses) if isinstance(losses, dict) else type(losses).__name__
-    expect(found == sorted(wanted), f"return a dict of d, g_gan and g_l1, not {found}.")
+    expect(found == sorted(wanted), f"return a dict of d, g_gan, g_l1 and d_accuracy, not {found}.")
     right = turns == ["discriminator", "generator"]
     expect(right, f"first the discriminator steps, then the generator; yours: {turns}.")
     expect(counted["drawn"] == 1, "the generator draws once a step, for both networks.")
@@ -33,15 +31,9 @@ def train_step(train_step):
     expect(not graph, f"{graph} still hang on their graph: detach what you return.")
     twice = abs(losses["d"] / wanted["d"] - 2) < 1e-3
     expect(not twice, "`d` is twice what it should be: the sum of the two losses is halved.")
-    told = "`{}` is {:.4f} where {:.4f} was expected: {}"
-    for name, hint in {
-        "d": "is each pair stacked source first, and judged as real or as fake?",
-        "g_gan": "ask the discriminator once more, as it is after its own step.",
-        "g_l1": "it is the mean distance, not yet multiplied by λ.",
-    }.items():
-        expect_close(
-            losses[name], wanted[name], told.format(name, losses[name], wanted[name], hint)
-        )
+    for name, hint in small.WHEN_WRONG.items():
+        told = f"`{name}` is {losses[name]:.4f} where {wanted[name]:.4f} was expected: {hint}"
+        expect_close(losses[name], wanted[name], told)
     able = all(weight.requires_grad for weight in yours[1].parameters())
     expect(able, "after your step the discriminator is still frozen: it would never learn again.")
     left = [[weight.grad for weight in networks[1].parameters()] for networks in (yours, ours)]
@@ -137,11 +129,9 @@ def by_heart(measured, generalises):
     told = "four pairs can be learned by heart, so on them the L1 is lower than on unseen ones; "
     told += f"yours: {measured[4, 'seen']:.3f} and {measured[4, 'unseen']:.3f}."
     expect(measured[4, "seen"] < measured[4, "unseen"] - 0.02, told)
-    told = (
-        "ninety pairs are too many to learn by heart in sixty steps, so seen and unseen ones are "
-    )
-    alike = abs(measured[90, "seen"] - measured[90, "unseen"]) < 0.03
-    expect(alike, f"{told}alike, and yours are not. Is each measured on its own pairs?")
+    told = "ninety pairs are too many to learn by heart in sixty steps, so seen and unseen ones "
+    told += "are alike, and yours are not. Is each measured on its own pairs?"
+    expect(abs(measured[90, "seen"] - measured[90, "unseen"]) < 0.03, told)
     expect(generalises == 90, "which of the two networks is better on what it has never seen?")
     gaps = [measured[count, "unseen"] - measured[count, "seen"] for count in (4, 90)]
     return f"the gap between seen and unseen is {gaps[0]:.3f} for 4 pairs, {gaps[1]:.3f} for 90."
@@ -162,10 +152,7 @@ def other_rate(resume):
     networks, batch = small.beginners(), small.noise()
     for _ in range(3):
         library.train_step(*networks, batch, GANLoss())
-    state = {
-        "networks": [copy.deepcopy(each.state_dict()) for each in networks[:2]],
-        "optimizers": [copy.deepcopy(each.state_dict()) for each in networks[2:]],
-    }
+    state = small.state_of(networks)
     resumed = small.beginners(seed=1)
     optimizers = resume(resumed[:2], state, 1e-4)
     expect(bool(optimizers) and len(optimizers) == 2, "return two optimisers, G's first.")
@@ -189,14 +176,27 @@ def other_rate(resume):
 
 
 @check
+def alarm(has_won):
+    healthy, sick = map(small.log_of, ("healthy", "strong_discriminator"))
+    expect(has_won(healthy, "vanilla") in (True, False), "return True or False.")
+    rung = sum(has_won(healthy[:rows], "vanilla") for rows in range(20, len(healthy) + 1))
+    told = f"it rings after {rung} rows of the healthy run, whose discriminator never won: "
+    told += "neither a loss of G that rises nor a single row is a sign of that."
+    expect(rung == 0, told)
+    expect(has_won(sick, "vanilla"), "it does not ring for the discriminator that is too strong.")
+    told = "it rings late: only the last twenty rows tell how it stands *now*."
+    expect(has_won(small.log_of_d(100 * [0.5] + 20 * [0.02]), "vanilla"), told)
+    told = "with {} chance is at {} and a loss of {} is {}: compare with `CHANCE[gan_mode]`."
+    judged = has_won(small.log_of_d(30 * [0.12]), "lsgan")
+    expect(not judged, told.format("lsgan", 0.25, 0.12, "no victory"))
+    judged = has_won(small.log_of_d(30 * [0.2]), "hinge")
+    expect(judged, told.format("hinge", 1, 0.2, "one"))
+    return "it rings when the discriminator has won, and sleeps through a healthy run."
+
+
+@check
 def wins_at_once(step):
-    pairs, networks = small.pairs_of_earth("train", range(0, 1074, 60)), small.beginners()
-    paid = []
-    for _ in range(40):
-        chosen = torch.randint(len(pairs["source"]), (2,))
-        batch = {side: pictures[chosen] for side, pictures in pairs.items()}
-        paid.append(float(step(*networks, batch, GANLoss(), 100)["d"]))
-    mean = sum(paid[-10:]) / 10
+    mean = small.loss_after_forty(step)
     told = "it knows the fakes by something that has nothing to do with how they look: how do the "
     expect(mean > 0.36, f"after forty steps `d` is {mean:.2f}; {told}pairs differ?")
     small.expect_the_lessons_step(step)

@@ -27,7 +27,7 @@ class History(NamedTuple):
 
     pictures: np.ndarray  # (places, 1 + moments + 1, H, W, 3) uint8: source, translations, target
     steps: list[int]  # of the moments
-    losses: np.ndarray  # (rows, 4): step and LOSSES
+    losses: np.ndarray  # (rows, 4 or 5): step, LOSSES, and where it was logged D's accuracy
     facts: dict = {}  # what else is known: date, device, seconds
 
 
@@ -163,7 +163,7 @@ def read_run(folder: str | Path, shares: tuple[float, ...] = SHARES) -> History:
 
 
 def read_losses(path: Path) -> np.ndarray:
-    """The rows of a `results.csv`, (rows, 4)."""
+    """The rows of a `results.csv`, (rows, 4), or (rows, 5) with the discriminator's accuracy."""
     return np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2)
 
 
@@ -178,7 +178,8 @@ def write_history(history: History, folder: str | Path) -> None:
     (folder / "history.json").write_text(facts + "\n", encoding="utf-8")
     with open(folder / "results.csv", "w", newline="", encoding="utf-8") as file:
         table = [[int(step), *(f"{loss:.5f}" for loss in row)] for step, *row in history.losses]
-        csv.writer(file, lineterminator="\n").writerows([["step", *LOSSES], *table])
+        header = ["step", *LOSSES, "d_accuracy"][: history.losses.shape[1]]
+        csv.writer(file, lineterminator="\n").writerows([header, *table])
 
 
 def read_history(folder: str | Path) -> History:

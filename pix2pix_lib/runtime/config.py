@@ -111,6 +111,9 @@ class TrainConfig(PairConfig):
     )
     lambda_l1: float = Field(100.0, ge=0, description="weight of the L1 loss")
     learning_rate: float = Field(2e-4, gt=0, description="of both Adam optimisers")
+    learning_rate_d: float = Field(
+        0.0, ge=0, description="the discriminator's own learning rate; 0: the same"
+    )
     ema: float = Field(
         0.0, ge=0, lt=1,
         description="decay of the running mean of the generator that is drawn with and saved; "

@@ -91,12 +91,12 @@ def smooth(values: np.ndarray, window: int) -> np.ndarray:
 # show (`results/`). "Of chance" is a share of what the discriminator's loss is at chance.
 FEW_ROWS, FEW_STEPS = 20, 200  # with less, a curve is what chance makes of it
 LONG = 1 / 3  # of the run: what lasts shorter is no finding
-WON, NEAR, WORSE = 0.25, 0.93, 1.3  # of chance: below the first, above the second, above the third
-FALLEN = 0.75  # of the first L1: what falls less has not fallen
+WON, NEAR, WORSE = 0.3, 0.93, 1.3  # of chance: below the first, above the second, above the third
+FALLEN = 0.85  # of the first L1: what falls less has not fallen
 STALLED = 0.95  # of the L1 in the second quarter: what falls less since then has stopped
 
 TOLD = {  # what is seen, what it means, what to do
-    "not a number": "The loss {name} is no number at step {step}. From there on the weights are "
+    "not a number": "The loss {loss} is no number at step {step}. From there on the weights are "
     "spoilt, and the rest is not read. Go back to a checkpoint before it, and take a lower "
     "learning rate or --precision fp32.",
     "too short": "The log has {rows} rows up to step {step}, too few to judge by: so early a GAN "
@@ -120,11 +120,11 @@ TOLD = {  # what is seen, what it means, what to do
     "trained weights, the generator does not learn to hit the targets. Is its learning rate high "
     "enough? Do the targets belong to their sources? Let it learn four pairs by heart: if it "
     "cannot, the code is at fault.",
-    "L1 stalls": "The L1 has stopped falling early: {second:.3f} in the second quarter of the run, "
-    "{last:.3f} in the last. Either the network has learned what it can at its size, or the "
-    "targets do not fit their sources: shifted, exchanged, sorted otherwise. Look at some pairs, "
-    "and run `pix2pix data check`.",
-    "healthy": "These curves look sound: {seen}, and the L1 falls from {first:.2f} to {last:.2f}. "
+    "L1 stalls": "The L1 has stopped falling early: it is {second:.3f} in the second quarter of "
+    "the run, and {last:.3f} in the last. Either the network has learned what it can at its size, "
+    "or the targets do not fit their sources: shifted, exchanged, sorted otherwise. Look at some "
+    "pairs, and run `pix2pix data check`.",
+    "healthy": "These curves look sound: {seen}. The L1 falls from {first:.2f} to {last:.2f}. "
     "So the training works. How good the pictures are no curve says: look at samples/, and run "
     "`pix2pix evaluate`.",
 }
@@ -161,7 +161,7 @@ def not_finite(curves: Curves) -> Finding | None:
     if not curves.broken:
         return None
     step, name = curves.broken
-    return found("not a number", name, (step, step), name=name, step=step)
+    return found("not a number", name, (step, step), loss=name, step=step)
 
 
 def too_short(curves: Curves) -> Finding:
@@ -197,8 +197,8 @@ def verdicts(curves: Curves, rows: slice = slice(None)) -> str:
     """Loss and accuracy of the discriminator in some rows, in words."""
     if not curves.chance:
         return "there is no adversarial loss to read"
-    right = curves.d_accuracy[rows].mean()
-    rightly = "" if np.isnan(right) else f", and it judges {right:.0%} of the patches rightly"
+    right = 100 * curves.d_accuracy[rows].mean()
+    rightly = "" if np.isnan(right) else f", and it judges {right:.0f} % of the patches rightly"
     loss = f"the discriminator's loss is {curves.d[rows].mean():.2f} on average"
     return f"{loss}, where chance is {curves.chance[0]:.2f}{rightly}"
 

@@ -20,7 +20,7 @@ from .extras import needs
 from .failures import check_losses, check_weights, explain
 from .processes import Processes
 
-LOSSES = ("d", "g_gan", "g_l1")
+LOSSES = ("d", "g_gan", "g_l1", "d_accuracy")  # the last is no loss, but logged like them
 # What may be another on resume; all other settings decide the result.
 FREE_TO_CHANGE = {
     "out", "device", "cache", "workers", "activation_checkpointing", "save_every", "tensorboard",
@@ -66,19 +66,17 @@ class Run:
 
     def begin(self, step: int) -> None:
         """Make the folder; rows of the log after the checkpoint of a resumed run are dropped."""
-        log, rows = self.folder / "results.csv", []
+        log, kept = self.folder / "results.csv", []
         try:
             (self.folder / "samples").mkdir(parents=True, exist_ok=True)
             for stale in self.folder.glob(".*.partial*"):  # of a process that was killed
                 stale.unlink()
             if log.exists():
-                with open(log, newline="", encoding="utf-8") as file:
-                    rows = [row for row in csv.reader(file) if len(row) == 1 + len(LOSSES)]
+                kept = rows_until(step, log)
         except OSError as error:
             raise Pix2PixError(
                 f"The run's folder {self.folder} cannot be used: {error.strerror}."
             ) from None
-        kept = [row for row in rows[1:] if int(row[0]) <= step]
         with whole_file(log) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
             csv.writer(file, lineterminator="\n").writerows([["step", *LOSSES], *kept])
         with whole_file(self.folder / "config.toml") as partial:
@@ -138,6 +136,14 @@ class Run:
             pixels = np.asarray(grid)
             self.board.add_image("source, translation, target", pixels, step, dataformats="HWC")
             self.board.flush()
+
+
+def rows_until(step: int, log: Path) -> list[list[str]]:
+    """The whole rows of a log up to a step; what an older version did not log is nan."""
+    with open(log, newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if None not in row.values()]
+    kept = [row for row in rows if int(row["step"]) <= step]
+    return [[row["step"], *(row.get(name, "nan") for name in LOSSES)] for row in kept]
 
 
 def model_card(config: TrainConfig, pairs: int, precision: str, device: torch.device) -> dict:

@@ -33,7 +33,8 @@ WRONG = {
             "ask the discriminator once more",
         ),
         ("λ forgotten", "target, gan_loss, lambda_l1)", "target, gan_loss)", "handed on"),
-        ("losses with their graph", "loss_d.detach()", "loss_d", "hang on their graph"),
+        ("losses with their graph", "value.detach()", "value", "hang on their graph"),
+        ("not how often it is right", ', "d_accuracy": accuracy', "", "g_l1 and d_accuracy"),
         (
             "gradients add up",
             "descend(optimizer_g, loss_g.total)",
@@ -83,7 +84,7 @@ WRONG = {
     ],
     "rates": [
         ("the generator's rate varied", "(1e-3, rate)", "(rate, 1e-3)", "not credible"),
-        ("another loss", '["d"]', '["g_l1"]', "not credible"),
+        ("wrong conclusion", "best = min(", "best = max(", "by your own numbers"),
     ],
     "by_heart": [
         ("the same pairs twice", '("unseen", unseen)', '("unseen", pairs)', "learned by heart"),
@@ -106,6 +107,13 @@ WRONG = {
             "[source, fake_target.detach()], dim",
             "the generator moves elsewhere",
         ),
+    ],
+    "alarm": [
+        ("one row", '["d"][-20:].mean()', '["d"][-1]', "a single row"),
+        ("one number for all", "CHANCE[gan_mode]", "0.693", "lsgan"),
+        ("the wrong way round", "< 0.25", "> 0.25", "the healthy run"),
+        ("never", "< 0.25", "< 0.001", "does not ring"),
+        ("the whole run", '["d"][-20:].mean()', '["d"].mean()', "late"),
     ],
     "wins_at_once": [
         ("only once", "source, fake_target)\n", "fake_target, source)\n", "moves elsewhere"),
