@@ -9,7 +9,8 @@ map shows at each pixel. Writes
     results/reading_network.jpg                     real tile, true classes, read classes; and of
                                                     the generated picture
 
-About twenty minutes on one processor core. `--colours` prints the colours of the palette instead.
+About ten minutes on one processor core that does nothing else. `--colours` prints the colours of
+the palette instead.
 """
 
 import argparse

@@ -31,7 +31,9 @@ PALETTES = {
     "earth": Palette.of("B", 0.2, {
         "open sea": (124, 170, 207),
         "sea off the coast": (156, 191, 220),
-        "coastal water": (199, 219, 236),  # the map fades to white along all shores
+        # The map fades to white along all shores; ice has nearly the same white, and is too rare
+        # on training maps to be a class of its own.
+        "coastal water and ice": (199, 219, 236),
         "humid lowland": (133, 174, 155),
         "cool lowland": (149, 175, 169),  # of the temperate and the cold zones
         "savanna and hills": (173, 183, 169),  # between green and brown
