@@ -341,7 +341,9 @@ def test_maps_are_read_and_intervals_hold_the_scores(weights, maps, tmp_path, ca
     assert result["lut_map_pixel_accuracy"] > 0.99 > 0.3 > result["map_pixel_accuracy"]
     low, high = result["intervals"]["l1"]
     assert low < result["l1"] < high and "map reading: IoU" in told
-    assert f"{low:.3f} to {high:.3f}" in told and "at least 50 pictures" in told
+    assert (
+        f"{low:.3f} to {high:.3f}" in told and "FID and KID, because it takes at least 50" in told
+    )
     assert "alexnet-owt-7be5be79.pth cannot be read" in result["missing"]["lpips"]
     assert json.loads((report / "scores.json").read_bytes()) == result
     with open(report / "pictures.csv", newline="", encoding="utf-8") as file:
@@ -460,7 +462,7 @@ def test_fid_and_kid_are_their_formulas():
     fake *= 0.8
     distances = features.Distances(Means(), 60, torch.device("cpu"))
     for name, picture in [("real", p) for p in real] + [("", p) for p in fake]:
-        distances.add(name, distances.features(picture))
+        distances.see(name, picture)
     x, y = (torch.cat([distances.features(p) for p in batch]).double() for batch in (real, fake))
     covariances = torch.cov(x.T), torch.cov(y.T)
     root = torch.linalg.eigvals(covariances[0] @ covariances[1]).sqrt().real.sum()

@@ -23,6 +23,7 @@ RULES = {
     "PYTHONPATH": os.pathsep.join([str(REPOSITORY / "tests" / "windows"), str(REPOSITORY)]),
     "PYTHONIOENCODING": "cp1252",
     "PYTHONWARNDEFAULTENCODING": "1",
+    "HTTPS_PROXY": "http://127.0.0.1:9",  # nothing is fetched
 }
 TINY = ["--size", 64, "--load-size", 64, "--ngf", 8, "--ndf", 8, "--epochs", 1, "--log-every", 1]
 TINY += ["--device", "cpu"]

@@ -39,7 +39,8 @@ def weights_file(url: str, folder: Path | None) -> Path:
             fetch(url, path)
         except (requests.RequestException, OSError, Pix2PixError):
             raise Pix2PixError(
-                f"{url} cannot be fetched; with the file in a folder: --feature-weights FOLDER"
+                f"{url} cannot be fetched (put the file into a folder, and name that with "
+                "--feature-weights)"
             ) from None
         if not hashlib.sha256(path.read_bytes()).hexdigest().startswith(path.stem[-8:]):
             path.unlink()
@@ -101,11 +102,18 @@ class Distances:
     def __init__(self, inception: nn.Module, pairs: int, device: torch.device):
         self.inception, self.device = inception.to(device), device
         self.every, self.seen, self.kept, self.fid = -(-pairs // KEPT), {}, {}, {}
+        self.last = {}  # of each translator: its picture and the features
 
     def features(self, picture: torch.Tensor) -> torch.Tensor:
         """(3, H, W) in [-1, 1] → (1, 2048): of the levels that a file would hold."""
         levels = ((picture + 1) * 127.5).round().clamp(0, 255).byte()
         return self.inception(levels[None].to(self.device)).cpu()
+
+    def see(self, name: str, picture: torch.Tensor) -> None:
+        """Count a translator's picture, or a "real" one; the mean target is the same each time."""
+        if name not in self.last or not torch.equal(self.last[name][0], picture):
+            self.last[name] = picture, self.features(picture)
+        self.add(name, self.last[name][1])
 
     def add(self, name: str, features: torch.Tensor) -> None:
         """Count a picture's features (1, 2048) to those of a translator, or to the "real" ones."""
@@ -168,7 +176,7 @@ class FeatureScores:
             self.missing["lpips"] = str(error)
         try:
             if pairs < FEWEST:
-                raise Pix2PixError(f"needs at least {FEWEST} pictures; here are {pairs}")
+                raise Pix2PixError(f"it takes at least {FEWEST} pictures, and here are {pairs}")
             self.distances = Distances(load_inception(folder), pairs, device)
         except Pix2PixError as error:
             self.missing |= {"fid": str(error), "kid": str(error)}
@@ -176,12 +184,12 @@ class FeatureScores:
     def see_target(self, target: torch.Tensor) -> None:
         """Count a real target (3, H, W), once for all translators."""
         if self.distances:
-            self.distances.add("real", self.distances.features(target))
+            self.distances.see("real", target)
 
     def measure(self, name: str, fake_target: torch.Tensor, target: torch.Tensor) -> dict:
         """LPIPS of one translation (3, H, W), where it is known; FID and KID only count it."""
         if self.distances:
-            self.distances.add(name, self.distances.features(fake_target))
+            self.distances.see(name, fake_target)
         if not self.lpips:
             return {}
         device = next(self.lpips.parameters()).device

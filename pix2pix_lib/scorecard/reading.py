@@ -36,7 +36,7 @@ def find_reader(
     folder = folder.resolve()
     palette = palette_of(folder)
     if palette is None:
-        return None, {"reading": f"the colour code of the maps in {folder.name} is not known"}
+        return None, {"reading": f"{folder.name} is no set of maps with a known colour code"}
     if palette.map_side == direction[-1]:
         return Reader("map", palette, lambda picture: class_map(picture[None], palette)[0]), {}
     try:

@@ -17,6 +17,7 @@ LABELS = {  # key: what people call it, and what is good
     "picture_pixel_accuracy": "picture reading: pixels (higher)",
     "picture_class_accuracy": "picture reading: classes (higher)",
     "picture_iou": "picture reading: IoU (higher)",
+    "reading": "map or picture reading",
 }
 BASELINES = {"input_": "input", "mean_": "mean", "lut_": "table"}
 
@@ -35,7 +36,10 @@ def as_table(scores: dict) -> str:
     for metric, label in LABELS.items():
         if metric in scores:
             lines.append(f"{label:<32}" + row(scores, metric, columns))
-    lines += [f"{LABELS.get(m, m).split(' (')[0]}: {why}." for m, why in scores["missing"].items()]
+    missing = scores["missing"]
+    for why in dict.fromkeys(missing.values()):  # FID and KID lack the same
+        names = [LABELS[name].split(" (")[0] for name in missing if missing[name] == why]
+        lines.append(f"Not scored: {' and '.join(names)}, because {why}.")
     if not scores["intervals"]:
         lines.append("There are too few places for an interval.")
     elif "lut_l1" in scores:
