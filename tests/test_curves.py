@@ -195,9 +195,8 @@ class TestDoctor:
 
 def test_a_resumed_run_keeps_the_rows_of_an_older_version(tmp_path):
     log = tmp_path / "results.csv"
-    log.write_text(
-        "step,d,g_gan,g_l1\n1,0.7,0.8,0.4\n2,0.6,0.9,0.3\n3,0.6,0.9,0.3\n4,0.6,", "utf-8"
-    )
+    older = "step,d,g_gan,g_l1\n1,0.7,0.8,0.4\n2,0.6,0.9,0.3\n3,0.6,0.9,0.3\n4,0.6,"
+    log.write_text(older, encoding="utf-8")
     assert rows_until(2, log) == [
         ["1", "0.7", "0.8", "0.4", "nan"],
         ["2", "0.6", "0.9", "0.3", "nan"],
