@@ -83,10 +83,10 @@ def cells(tables: Iterable[str], seeds: Iterable[int]) -> dict[str, tuple[dict, 
 def cell_config(base: TrainConfig, changes: dict, seed: int, folder: Path) -> TrainConfig:
     """The settings of a cell. Few pairs are seen more often, so that the steps are as many."""
     config = base.replace(**changes, seed=seed, out=str(folder))
-    if not config.pairs:
+    if "pairs" not in changes:
         return config
     steps_per_epoch = len(find_pairs(find(config.data), "train")) // config.batch_size
-    shorter = config.pairs // config.batch_size
+    shorter = max(config.pairs // config.batch_size, 1)
     return config.replace(epochs=round(config.epochs * steps_per_epoch / shorter))
 
 # %% ../notebooks/10_ablations.ipynb #score-cell

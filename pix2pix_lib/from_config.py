@@ -26,12 +26,12 @@ def open_pairs(config: TrainConfig) -> tuple[PairedImageFolder | SomePairs, Pair
         root, "train", transform=augmentation, seed=config.seed, size=config.load_size,
         cache=config.cache, **shared,
     )
+    if config.pairs:
+        pairs = SomePairs(pairs, config.pairs)
     if len(pairs) < config.batch_size:
         raise Pix2PixError(
             f"{root} has {len(pairs)} training pairs, too few for a batch of {config.batch_size}."
         )
-    if config.pairs:
-        pairs = SomePairs(pairs, config.pairs)
     split = "val" if (root / "val").is_dir() else "train"
     # Read as training reads, so that a large file is decoded and shrunk in the same way.
     as_they_are = eval_transform(config.size, config.load_size)

@@ -43,11 +43,12 @@ class Records:
             raise Pix2PixError(
                 f"{self.path} holds no results of a grid ({error}): choose another --results."
             ) from None
-        differs = [name for name, value in self.base.items() if base.get(name) != value]
+        base = TrainConfig().model_dump() | base  # what an older version did not know
+        differs = [name for name, value in self.base.items() if base[name] != value]
         if differs:
             name = differs[0]
             raise Pix2PixError(
-                f"The cells in {self.path} were trained with {name} = {base.get(name)!r}, not "
+                f"The cells in {self.path} were trained with {name} = {base[name]!r}, not "
                 f"{self.base[name]!r}, and cannot stand beside others: choose another --results."
             )
         return content
