@@ -87,11 +87,11 @@ def followed() -> dict[str, list[tuple[str, dict]]]:
 def follow(statements: list[ast.stmt], name: str, scope: dict) -> list[tuple[str, dict]]:
     """Run an answer; the first of its statements, and copies of what was there before each.
 
-    It ends where functions begin, which know the scope that they were defined in, and where
-    something cannot be copied.
+    These end where functions begin, which know the scope that they were defined in, and where
+    something cannot be copied. Of an answer that remembers addresses there are none.
     """
     kept, names = [], set()
-    copies = True
+    copies = not any("data_ptr" in ast.dump(statement) for statement in statements)
     for statement in statements:
         copies = copies and not isinstance(statement, STANDS_ALONE)
         if copies:
