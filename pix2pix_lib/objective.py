@@ -34,10 +34,10 @@ def no_loss(logits: torch.Tensor, real: bool, for_generator: bool) -> torch.Tens
     """Nothing, whatever the discriminator says: what is left is L1 alone."""
     return (logits - logits).mean()
 
-
+# %% ../notebooks/06_objective.ipynb #gan-loss
 GAN_LOSSES = {"vanilla": vanilla_loss, "lsgan": lsgan_loss, "hinge": hinge_loss, "none": no_loss}
 
-# %% ../notebooks/06_objective.ipynb #gan-loss
+
 class GANLoss(nn.Module):
     """How wrong logits of any shape are, averaged over all patches; a scalar tensor.
 
@@ -52,9 +52,7 @@ class GANLoss(nn.Module):
         super().__init__()
         self.mode = mode
 
-    def forward(
-        self, logits: torch.Tensor, real: bool, for_generator: bool = False
-    ) -> torch.Tensor:
+    def forward(self, logits: torch.Tensor, real: bool, for_generator: bool = False) -> torch.Tensor:
         return GAN_LOSSES[self.mode](logits, real, for_generator)
 
 # %% ../notebooks/06_objective.ipynb #discriminator-loss

@@ -50,7 +50,7 @@ def test_patches_are_averaged(mode):
 
 
 def test_an_unknown_mode_is_refused():
-    with pytest.raises(Pix2PixError, match="'vanilla', 'lsgan' or 'hinge', not 'wgan'"):
+    with pytest.raises(Pix2PixError, match="one of vanilla, lsgan, hinge, none, not 'wgan'"):
         GANLoss("wgan")
 
 

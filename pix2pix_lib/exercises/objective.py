@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from .. import objective as library
 from ..data import denormalise
+from . import small_games
 from .frame import check, expect, expect_close, expect_filled_in, expect_shape
 
 LN_2 = math.log(2)
@@ -88,6 +89,13 @@ def discriminator_loss(discriminator_loss):
 
 
 @check
+def gan_steps(discriminator_step, generator_step):
+    small_games.expect_discriminator_learns(discriminator_step)
+    small_games.expect_generator_learns(generator_step)
+    return "D learns from both kinds of points and leaves G alone; G learns from D's verdict."
+
+
+@check
 def generator_loss(generator_loss):
     target, logits = torch.zeros(2, 3, 8, 8), torch.full((2, 1, 30, 30), -4.0)
     fake = torch.full_like(target, 0.5).requires_grad_()
@@ -100,10 +108,8 @@ def generator_loss(generator_loss):
     told = "a fake that is found out, with a logit of -4, costs the generator 4.02, not {:.2f}: "
     told += "the non-saturating loss asks for what a *real* pair would have got."
     expect_close(paid.gan, math.log1p(math.exp(4)), told.format(paid.gan))
-    told = (
-        f"each number is off by 0.5, so L1 is 0.5, not {paid.l1:.2f}: a mean of absolute values, "
-    )
-    told += "and without λ, which goes into the total only."
+    told = f"each number is off by 0.5, so L1 is 0.5, not {paid.l1:.2f}: a mean of absolute "
+    told += "values, and without λ, which goes into the total only."
     expect_close(paid.l1.detach(), 0.5, told)
     told = f"the total is gan + λ · l1: {paid.gan + 5:.2f} for λ = 10, not {paid.total:.2f}."
     expect_close(paid.total.detach(), paid.gan + 5, told)
@@ -116,13 +122,24 @@ def generator_loss(generator_loss):
 
 
 @check
+def company(reached, right, more_places):
+    for name, found, most in (("reached", reached, 8), ("right", right, 1)):
+        small_games.expect_entries(name, found, (1, 4), "steps of D")
+        told = f"`{name}` is {most} at most, and yours is {max(found.values()):.2f}: take the mean "
+        expect(max(found.values()) <= most, f"{told}of the three seeds, not their sum.")
+    told = "no place is reached: the first look is the start of a game; take the last one."
+    expect(min(reached.values()) > 0, told)
+    told = f"by your own numbers more places are not reached with {more_places}."
+    expect(more_places == max(reached, key=reached.get), told)
+    told = "{:.1f} places with 1 step of D, right {:.0%} of the time; {:.1f} and {:.0%} with 4."
+    return told.format(reached[1], right[1], reached[4], right[4])
+
+
+@check
 def weigh(contrast, distance, strongest, nearest):
     weights = (1, 30, 100, math.inf)
     for name, found in (("contrast", contrast), ("distance", distance)):
-        expect(isinstance(found, dict), f"`{name}` is a {type(found).__name__}, not a dict.")
-        missing = [weight for weight in weights if weight not in found]
-        expect(not missing, f"`{name}` has no entry for λ = {missing} yet.")
-        expect_filled_in(found, weights)
+        small_games.expect_entries(name, found, weights, "λ")
     told = f"L1 alone draws nearly grey: a contrast of {contrast[math.inf]:.2f} is not credible."
     expect(0 <= contrast[math.inf] < 0.3, told)
     told = "under λ = 1 the wave is about as strong as a target, whose contrast is 1; yours has "
@@ -130,9 +147,7 @@ def weigh(contrast, distance, strongest, nearest):
     told = "the contrast falls as L1 weighs more; yours goes {:.2f}, {:.2f}, {:.2f}, {:.2f}."
     falls = contrast[1] > contrast[30] > contrast[100] > contrast[math.inf]
     expect(falls, told.format(*(contrast[weight] for weight in weights)))
-    told = (
-        "grey is 0.64 away from the waves, and nothing is nearer; yours has {:.2f} for L1 alone: "
-    )
+    told = "grey is 0.64 away from the waves, and nothing is nearer; L1 alone has {:.2f} in yours: "
     told += "take the sizes of all differences, and then their mean."
     expect(abs(distance[math.inf] - 0.64) < 0.02, told.format(distance[math.inf]))
     told = "under λ = 1 the wave is further away than from L1 alone: {:.2f} is not credible."
@@ -150,10 +165,8 @@ def way_out(measured, conclusion):
     names = [(form, weight) for form in ("log(1 - D)", "-log D") for weight in (0.0, 0.1)]
     expect_filled_in(measured, names)
     for form, _ in names[::2]:
-        told = (
-            f"alone, {form} does find its way out under Adam, in fewer than 200 steps; yours has "
-        )
-        told += f"{measured[form, 0.0]}: is it made smaller, with its sign as it stands?"
+        told = f"alone, {form} does find its way out under Adam, in fewer than 200 steps; yours "
+        told += f"has {measured[form, 0.0]}: is it made smaller, with its sign as it stands?"
         expect(6 < measured[form, 0.0] < 200, told)
     told = "beside the other loss -log D pulls with nearly 1 against 0.1, so it gets out."
     expect(measured["-log D", 0.1] < 200, told)
@@ -170,10 +183,8 @@ def smooth_labels(chance_level, lowest_level, measured):
         return (logit - (3 if real else 1)) ** 2
 
     found = chance_level(shifted)
-    told = (
-        f"for a loss of (x - 3)² on real and (x - 1)² on fake pairs, chance is 1, not {found:.2f}: "
-    )
-    told += "the best constant need not be 0, and the sum is halved."
+    told = "for a loss of (x - 3)² on real and (x - 1)² on fake pairs, chance is 1, "
+    told += f"not {found:.2f}: the best constant need not be 0, and the sum is halved."
     expect_close(found, 1.0, told, 1e-3)
     found = lowest_level(lambda logit, real: shifted(logit, real) + (0.5 if real else 0.1))
     told = (
@@ -207,6 +218,16 @@ def both_win(losses):
     wanted = 2 + F.softplus(torch.tensor(-4.0))
     expect_close(of_discriminator, wanted, told.format(of_discriminator))
     return "what pleases one of them costs the other."
+
+
+@check
+def blind_step(careful_step):
+    game = small_games.expect_generator_learns(careful_step)
+    frozen = [not weight.requires_grad for weight in game.discriminator.parameters()]
+    expect(
+        not any(frozen), "D is still frozen after your step, so it cannot learn in the next one."
+    )
+    return "the gradient passes through D, and only G moves."
 
 
 @check

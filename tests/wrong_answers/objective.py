@@ -31,6 +31,30 @@ WRONG = {
         ),
         ("own loss", "gan_loss(", "GANLoss()(", "handed in"),
     ],
+    "gan_steps": [
+        (
+            "exchanged",
+            "discriminator_loss(real_logits, fake",
+            "discriminator_loss(fake_logits, real",
+            "calls the generated ones real",
+        ),
+        ("not detached", ".detach()", "", "detach the generated points"),
+        (
+            "the other optimiser",
+            "descend(game.optimizer_g",
+            "descend(game.optimizer_d",
+            "its weights are what they were",
+        ),
+        (
+            "saturating",
+            "game.gan_loss(fake_logits, real=True, for_generator=True)",
+            "-game.gan_loss(fake_logits, real=False)",
+            "as if it were real",
+        ),
+        ("fakes stay fake", "real=True, for_generator=True", "real=False", "taken for real"),
+        ("not for the generator", ", for_generator=True", "", "say that it is for the generator"),
+        ("a loss of one's own", "game.gan_loss))", "GANLoss()))", "the loss of this game"),
+    ],
     "generator_loss": [
         ("fake stays fake", "real=True", "real=False", "what a *real* pair"),
         ("not for the generator", ", for_generator=True", "", "`for_generator`"),
@@ -39,6 +63,11 @@ WRONG = {
         ("another order", "* l1, gan, l1)", "* l1, l1, gan)", "in another order"),
         ("a tuple", "GeneratorLoss(gan", "(gan", "return a `GeneratorLoss`"),
         ("detached", "F.l1_loss(fake_target,", "F.l1_loss(fake_target.detach(),", "no gradient"),
+    ],
+    "company": [
+        ("a sum", " / 3", "", "not their sum"),
+        ("the start", "[-1]", "[0]", "take the last one"),
+        ("wrong conclusion", "more_places = 1", "more_places = 4", "by your own numbers"),
     ],
     "weigh": [
         ("not divided", " / 0.5**0.5", "", "divided by"),
@@ -68,6 +97,10 @@ WRONG = {
     "both_win": [
         ("the generator turned round", "real=True", "real=False", "both win"),
         ("not halved", "gan_loss)\n", "gan_loss) * 2\n", "pays 0.02"),
+    ],
+    "blind_step": [
+        ("the other optimiser", "optimizer_g", "optimizer_d", "does not hold them"),
+        ("turned round", "real=True, for_generator=True", "real=False", "taken for real"),
     ],
     "pale": [
         ("twice as much", "127.5 - 1", "127.5", "tanh goes from -1 to 1"),
