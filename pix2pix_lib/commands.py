@@ -49,9 +49,10 @@ def train(arguments) -> None:
 
 def evaluate(arguments) -> None:
     from .evaluation import evaluate, write_card
-    from .scorecard.report import write_json
+    from .scorecard.report import check_writable, write_json
     from .scorecard.table import as_table
 
+    check_writable(arguments.report, arguments.json)
     names = ("weights", "data", "split", "device", "limit", "feature_weights", "report")
     scores = evaluate(**{name: getattr(arguments, name) for name in names})
     print(as_table(scores))

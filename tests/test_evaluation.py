@@ -415,6 +415,31 @@ def test_bad_wishes_are_told(weights, folder, tmp_path):
             evaluate(weights, folder, device="cpu", feature_weights=where)
 
 
+def test_where_nothing_can_be_written_is_told_before_the_work(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    for asked in (["--json", tmp_path / "no" / "s.json"], ["--report", tmp_path / "file" / "r"]):
+        assert main(["evaluate", "--weights", "no-such-weights", *map(str, asked)]) == 1
+        assert "cannot be written" in capsys.readouterr().err
+
+
+def test_the_lesson_says_what_the_results_say():
+    root = Path(__file__).parents[1]
+    lesson = json.loads((root / "notebooks/09_evaluation.ipynb").read_text(encoding="utf-8"))
+    (prose,) = ("".join(cell["source"]) for cell in lesson["cells"] if cell["id"] == "paper")
+    to_map, to_photograph = (
+        json.loads((root / f"results/{name}_val.json").read_bytes())
+        for name in ("earth_sat2map", "earth_map2sat")
+    )
+    for scores in (to_map, to_photograph):
+        assert "{:.3f} to {:.3f}".format(*scores["intervals"]["minus_lut_l1"]) in prose
+    for name in ("l1", "map_iou"):
+        assert f"{to_map[name]:.3f} against {to_map['lut_' + name]:.3f}" in prose
+    assert f"{to_photograph['picture_iou']:.3f} against" in prose
+    assert f"{to_photograph['real_picture_iou']:.3f} on real" in prose
+    for scores in (to_map, to_photograph):
+        assert scores["mean_ssim"] == max(scores[f"{who}ssim"] for who in ("", "mean_", "lut_"))
+
+
 # ---- features of large networks, here with random weights
 
 

@@ -20,6 +20,14 @@ def write_json(path: str | Path, scores: dict) -> None:
         partial.write_text(json.dumps(scores, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
+def check_writable(report: str | Path | None, file: str | Path | None) -> None:
+    """Refuse before the work what could not be written after it."""
+    with Report(report):
+        pass
+    if file and not Path(file).absolute().parent.is_dir():
+        raise Pix2PixError(f"{file} cannot be written: there is no folder {Path(file).parent}.")
+
+
 class Report:
     """Writes `pictures.csv`, `best.jpg`, `worst.jpg` and `scores.json` into a folder, if any.
 

@@ -31,11 +31,11 @@ def as_table(scores: dict) -> str:
     lines = [
         f"{scores['weights']} on {scores['data']}/{scores['split']}, {scores['direction']}: "
         f"{scores['pairs']} pictures from {scores['places']} places, {scores['device']}",
-        f"{'':<32}{heads}",
+        f"{'':<34}{heads}",
     ]
     for metric, label in LABELS.items():
         if metric in scores:
-            lines.append(f"{label:<32}" + row(scores, metric, columns))
+            lines.append(f"{label:<34}" + row(scores, metric, columns))
     missing = scores["missing"]
     for why in dict.fromkeys(missing.values()):  # FID and KID lack the same
         names = [LABELS[name].split(" (")[0] for name in missing if missing[name] == why]
