@@ -126,7 +126,10 @@ def company(reached, right, more_places):
     for name, found, most in (("reached", reached, 8), ("right", right, 1)):
         small_games.expect_entries(name, found, (1, 4), "steps of D")
         told = f"`{name}` is {most} at most, and yours is {max(found.values()):.2f}: take the mean "
-        expect(max(found.values()) <= most, f"{told}of the three seeds, not their sum.")
+        expect(
+            max(found.values()) <= most,
+            f"{told}of the three seeds, not their sum, as a share, not per cent.",
+        )
     told = "no place is reached: the first look is the start of a game; take the last one."
     expect(min(reached.values()) > 0, told)
     told = f"by your own numbers more places are not reached with {more_places}."

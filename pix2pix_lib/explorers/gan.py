@@ -236,7 +236,7 @@ def explore_gan(discriminator_step: Callable, generator_step: Callable, **fixed)
         lambda **chosen: draw_looks({"the game": played(**chosen)}),
         lr_g=ipywidgets.SelectionSlider(value=start.lr_g, description="rate of G", **rate),
         lr_d=ipywidgets.SelectionSlider(value=start.lr_d, description="rate of D", **rate),
-        d_steps=ipywidgets.IntSlider(1, 1, 5, description="steps of D", continuous_update=False),
+        d_steps=ipywidgets.IntSlider(1, 1, 4, description="steps of D", continuous_update=False),
         loss=ipywidgets.Dropdown(options=LOSSES, description="loss"),
         learns_by=ipywidgets.Dropdown(
             options=["Adam", "plain gradient descent"], description="G learns by"
