@@ -128,7 +128,7 @@ def company(reached, right, more_places):
         told = f"`{name}` is {most} at most, and yours is {max(found.values()):.2f}: take the mean "
         expect(
             max(found.values()) <= most,
-            f"{told}of the three seeds, not their sum, as a share, not per cent.",
+            f"{told}of the three seeds, not their sum; `right` is a share, not per cent.",
         )
     told = "no place is reached: the first look is the start of a game; take the last one."
     expect(min(reached.values()) > 0, told)
