@@ -35,7 +35,7 @@ def tags(cell: dict) -> list[str]:
 
 
 def test_there_are_lessons():
-    assert len(NOTEBOOKS) >= 12
+    assert len(NOTEBOOKS) == 13
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
