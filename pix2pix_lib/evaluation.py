@@ -9,19 +9,17 @@ __all__ = ['LAB_RANGES', 'mean_gradient', 'lab_histograms', 'intersection', 'col
 import zlib
 from collections import Counter
 from collections.abc import Iterable
-from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
-from tqdm.auto import tqdm
 
 from .data import find
 from .generator import load_generator
 from .runtime.device import pick_device
 from .scorecard.features import FeatureScores
-from .scorecard.pairs import matching_pairs, plain_baselines
+from .scorecard.pairs import fit_baselines, matching_pairs
 from .scorecard.scoring import Measures, Subject, scorecard, write_card as write_card
 from .scorecard.similarity import psnr, ssim
 
@@ -177,8 +175,7 @@ def evaluate(
     translators = {"": lambda source: generator(source.to(device)).float().cpu()}
     if baselines:
         some = matching_pairs(card, folder, "train", limit=500)  # there are sets of 137,000
-        fitted = fit_table(tqdm(some, "look-up table", unit="pair"))
-        translators |= plain_baselines(some) | {"lut_": partial(look_up, *fitted)}
+        translators |= fit_baselines(some, fit_table, look_up)
     measures = Measures(measure, confusion, scores_of, Tally)
     subject = Subject(weights, card, folder, split, device)
     return scorecard(pairs, translators, measures, features, subject, report)

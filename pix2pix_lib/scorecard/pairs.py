@@ -1,8 +1,11 @@
-"""The pairs that are scored, and translators that know nothing but the mean."""
+"""The pairs that are scored, and the baselines that are fitted to others."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
+import torch
 from tqdm.auto import tqdm
 
 from .. import Pix2PixError
@@ -28,8 +31,21 @@ def matching_pairs(
     return pairs if limit is None else SomePairs(pairs, min(limit, len(pairs)))
 
 
-def plain_baselines(pairs: Iterable[dict]) -> dict[str, Callable]:
-    """Two translators (1, 3, H, W) → (1, 3, H, W): the input copied, and the mean target."""
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """PyTorch on so many threads for a while: small steps lose more by waiting than they gain."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@threads(1)
+def fit_baselines(pairs: SomePairs, fit_table: Callable, look_up: Callable) -> dict[str, Callable]:
+    """Translators (1, 3, H, W) → (1, 3, H, W): the input, the mean target, the look-up table."""
     total = sum(pair["target"].double() for pair in tqdm(pairs, "mean target", unit="pair"))
     mean = (total / len(pairs)).float()[None]
-    return {"input_": lambda source: source, "mean_": lambda source: mean}
+    table = partial(look_up, *fit_table(tqdm(pairs, "look-up table", unit="pair")))
+    return {"input_": lambda source: source, "mean_": lambda source: mean, "lut_": table}

@@ -14,6 +14,7 @@ from ..files.weights import find_weights
 from ..generator import load_generator, save_generator
 from ..runtime.device import device_name
 from .features import FeatureScores
+from .pairs import threads
 from .places import places_of
 from .reading import Reader, find_reader
 from .report import Report
@@ -39,15 +40,19 @@ class Judges:
     reader: Reader | None
     features: FeatureScores
     measures: Measures
+    threads: int  # for the networks
 
     def judge(self, pair: dict) -> tuple[torch.Tensor, dict[str, dict]]:
         """What the network draws of a pair, and what each translator adds to its sums."""
-        source, target = pair["source"][None], pair["target"]
-        fakes = {name: translate(source)[0] for name, translate in self.translators.items()}
+        source, target, fakes = pair["source"][None], pair["target"], {}
+        for name, translate in self.translators.items():
+            with threads(1 if name else self.threads):
+                fakes[name] = translate(source)[0]
         measured = {name: self.measures.measure(fake, target) for name, fake in fakes.items()}
-        self.features.see_target(target)
-        for name, fake_target in fakes.items():
-            measured[name] |= self.features.measure(name, fake_target, target)
+        with threads(self.threads):
+            self.features.see_target(target)
+            for name, fake_target in fakes.items():
+                measured[name] |= self.features.measure(name, fake_target, target)
         if self.reader:
             self.read(pair, dict(fakes), measured)
         return fakes[""], measured
@@ -97,7 +102,7 @@ def scorecard(
 ) -> dict:
     """The whole scorecard; `report` is a folder for the scores by picture, or None."""
     reader, missing = find_reader(subject.folder, subject.direction, subject.device)
-    judges = Judges(translators, reader, features, measures)
+    judges = Judges(translators, reader, features, measures, torch.get_num_threads())
     with Report(report) as kept:
         scores = score_pairs(pairs, judges, places_of(subject.folder, subject.split), kept)
         scores |= {"missing": missing | features.missing} | subject.facts()
@@ -105,6 +110,7 @@ def scorecard(
     return scores
 
 
+@threads(1)
 @torch.inference_mode()
 def score_pairs(pairs: Iterable[dict], judges: Judges, place_of: Callable, report: Report) -> dict:
     """Scores and intervals of all pairs; memory does not grow with their number."""
