@@ -7,6 +7,7 @@ import pytest
 import torch
 from filelock import FileLock
 from PIL import Image
+from servers import REPOSITORY
 
 from pix2pix_lib import Pix2PixError, ablation
 from pix2pix_lib.ablation import (
@@ -48,6 +49,17 @@ def test_the_paper_s_rows_are_there():
     assert list(TABLES["losses"]) == ["L1", "GAN", "cGAN", "L1+GAN", "L1+cGAN"]
     assert list(TABLES["patch"]) == ["1", "16", "70", "286"]
     assert list(TABLES["lambda_l1"]) == ["1", "10", "100", "1000"]
+
+
+def test_every_row_of_our_results_has_each_seed_once():
+    """Or a row would be the best of what was tried; rows that are not run yet have none."""
+    records = json.loads((REPOSITORY / "results" / "ablations.json").read_bytes())["cells"]
+    seeds = {}
+    for name, record in records.items():
+        assert name == cell_name(record["changes"], record["seed"])
+        assert record["steps"] == pytest.approx(1072, rel=0.03)
+        seeds.setdefault(str(record["changes"]), []).append(record["seed"])
+    assert len(seeds) >= 12 and all(sorted(each) == [0, 1, 2] for each in seeds.values())
 
 
 def test_few_pairs_are_seen_as_often_as_many_are(earth, tmp_path):
