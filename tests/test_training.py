@@ -403,7 +403,7 @@ def test_a_full_disk_keeps_the_last_good_checkpoint(config, half_done):
         ({"size": 100, "load_size": 100}, "power of two from 64 up"),
         ({"load_size": 65, "size": 128}, "load_size 65 is smaller"),
         ({"zoom": 0.5}, "zoom cannot be 0.5"),
-        ({"gan_mode": "wasserstein"}, "'vanilla', 'lsgan' or 'hinge'"),
+        ({"gan_mode": "wasserstein"}, "'vanilla', 'lsgan', 'hinge' or 'none'"),
         ({"precision": "fp8"}, "precision cannot be 'fp8': it should be 'auto', 'fp32' or 'bf16'"),
         ({"ngf": "wide"}, "ngf cannot be 'wide': it should be a valid integer"),
         ({"epochs": True}, "epochs cannot be True: it should be a valid integer"),

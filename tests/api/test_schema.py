@@ -27,7 +27,7 @@ def test_every_operation(service, mode):
 
         # The same examples in every run: strangers' runs do not fail by chance.
         @settings(
-            max_examples=200,
+            max_examples=100,
             deadline=None,
             derandomize=True,
             suppress_health_check=list(HealthCheck),

@@ -27,11 +27,11 @@ WRONG = {
         ("seed first", "(changes, seed)\n", "(seed, changes)\n", "(changes, seed) as in the table"),
     ],
     "cell_config": [
-        ("always all epochs", "if not config.pairs:", "if True:", "11 epochs, not 3"),
+        ("always all epochs", 'if "pairs" not in changes:', "if True:", "11 epochs, not 3"),
         (
             "by pairs",
             'len(find_pairs(find(config.data), "train")) // config.batch_size\n'
-            "    shorter = config.pairs // config.batch_size",
+            "    shorter = max(config.pairs // config.batch_size, 1)",
             'len(find_pairs(find(config.data), "train"))\n    shorter = config.pairs',
             "3 full batches an epoch, that takes 11 epochs, not 10",
         ),
