@@ -18,11 +18,6 @@ from pix2pix_lib.training import TrainConfig
 REPOSITORY = Path(__file__).parents[1]
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are processors: many a test waits, for a server or a browser."""
-    return (os.cpu_count() or 1) + 1
-
-
 @pytest.fixture(scope="session")
 def earth() -> Path:
     """The whole `earth` set, built on first use."""

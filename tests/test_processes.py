@@ -154,16 +154,10 @@ def carry_on(config: TrainConfig, launcher: list[str]) -> None:
 
 
 @posix_only
-def test_a_killed_process_ends_the_run_which_resumes_on_one(config):
+def test_a_killed_process_ends_the_run_which_resumes_on_two(config):
     errors = killed(config, lambda run: ranks(run.pid)[1].kill())
     assert "Another process of this run has ended" in errors, errors
     assert "pix2pix_lib/training.py" not in errors  # the only traceback is the launcher's own
-    carry_on(config, launcher=[])
-
-
-@posix_only
-def test_a_killed_run_resumes_on_two(config):
-    killed(config, kill_all)
     carry_on(config, launcher=TORCHRUN)
 
 

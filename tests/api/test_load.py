@@ -1,7 +1,6 @@
 """Many at once, too many, gone again, and the end."""
 
 import contextlib
-import signal
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -99,14 +98,13 @@ def test_who_waits_too_long_is_told_and_costs_nothing():
 
 
 @posix_only
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_stopping_finishes_what_is_in_progress(number):
+def test_stopping_finishes_what_is_in_progress():
     with Service() as service, ThreadPoolExecutor(1) as pool:
         files = [("files", encoded(noise(seed=seed))) for seed in range(3)]
         with kept_busy(service, 2) as (slow,):
             batch = pool.submit(service.client.post, "/v1/translate/batch", files=files)
             until_places_taken(service, 2)
-            seconds = service.stop(number)
+            seconds = service.stop()
         assert slow.result().status_code == 200
         assert batch.result().content.count(b'"status": 200') == 3
         assert seconds < 10

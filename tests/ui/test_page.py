@@ -208,6 +208,7 @@ def open_picture(content: bytes) -> Image.Image:
     return Image.open(BytesIO(content)).convert("RGB")
 
 
+@once
 def test_several_files_and_one_that_is_no_picture(page, site, service, tmp_path):
     names = ["greenland.jpg", "indus.jpg"]
     broken = tmp_path / "![broken](__elsewhere.invalid) *.png"
@@ -230,6 +231,7 @@ def test_several_files_and_one_that_is_no_picture(page, site, service, tmp_path)
         assert [archive.read(name) for name in ("01.png", "03.png")] == expected
 
 
+@once
 def test_a_bad_file_gets_kind_words_and_harms_nothing(page, site, service, tmp_path):
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"no picture at all")
@@ -242,6 +244,7 @@ def test_a_bad_file_gets_kind_words_and_harms_nothing(page, site, service, tmp_p
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
+@once
 def test_the_history_shows_a_translation_again(page, site, service):
     page.goto(site)
     expect(slider(page)).to_be_visible()
@@ -256,6 +259,7 @@ def test_the_history_shows_a_translation_again(page, site, service):
     expect(earlier.last).to_have_attribute("aria-pressed", "true")
 
 
+@once
 def test_the_address_opens_the_same_picture_again(page, site, service):
     page.goto(site)
     option(page, "Map → satellite").click()
@@ -388,6 +392,7 @@ def occupied(service: Service) -> Iterator[None]:
         yield
 
 
+@once
 def test_the_service_stops_and_comes_back(page, context, site, service):
     page.goto(site)
     expect(slider(page)).to_be_visible()
