@@ -139,11 +139,11 @@ def killed(config: TrainConfig, kill) -> str:
     return errors
 
 
-def carry_on(config: TrainConfig, launcher: list[str]) -> None:
-    """Resume for a few more steps; the log goes on where the checkpoint was."""
+def carry_on(config: TrainConfig) -> None:
+    """Resume on two for a few more steps; the log goes on where the checkpoint was."""
     config = config.replace(epochs=700)
     folder, reached = Path(config.out), last_step(Path(config.out))
-    process = start(config, "--resume", launcher=launcher)
+    process = start(config, "--resume", launcher=TORCHRUN)
     wait_until(process, lambda: last_step(folder) >= reached + 3)
     process.terminate()
     _, errors = process.communicate(timeout=120)
@@ -158,7 +158,7 @@ def test_a_killed_process_ends_the_run_which_resumes_on_two(config):
     errors = killed(config, lambda run: ranks(run.pid)[1].kill())
     assert "Another process of this run has ended" in errors, errors
     assert "pix2pix_lib/training.py" not in errors  # the only traceback is the launcher's own
-    carry_on(config, launcher=TORCHRUN)
+    carry_on(config)
 
 
 def test_a_process_that_is_killed_and_a_resume_change_no_result(config, alone):
