@@ -11,7 +11,8 @@ from .files.pairs import SomePairs
 from .files.weights import weights_for
 from .generator import DecoderBlock, EncoderBlock, UNetGenerator
 from .runtime.config import TrainConfig
-from .runtime.speed import checkpoint_activations, to_device
+from .runtime.fitting import fit_to_device
+from .runtime.speed import checkpoint_activations
 
 
 def open_pairs(config: TrainConfig) -> tuple[PairedImageFolder | SomePairs, PairedImageFolder]:
@@ -54,14 +55,23 @@ def build_discriminator(config: TrainConfig) -> nn.Module:
     return nn.Sequential(TargetAlone(), PatchGAN(in_channels=3, **settings))
 
 
-def build_networks(config: TrainConfig, device: torch.device) -> tuple[UNetGenerator, nn.Module]:
-    """The generator, new or with the weights of `config.init`, and the discriminator of a run."""
+def build_networks(
+    config: TrainConfig, device: torch.device
+) -> tuple[UNetGenerator, nn.Module, str]:
+    """The generator, new or with the weights of `config.init`, and the discriminator of a run.
+
+    The third is the precision to train them in: as configured, or what is fastest on the device.
+    """
     names = ("ngf", "size", "norm", "dropout", "skip", "up")
     generator = UNetGenerator(**{name: getattr(config, name) for name in names})
     if config.init:
         generator.load_state_dict(weights_for(generator.config, config.init))
     discriminator = build_discriminator(config)
-    networks = to_device(generator, device), to_device(discriminator, device)
-    for network in networks if config.activation_checkpointing else ():
+    batches = {
+        network: (config.batch_size, channels, config.size, config.size)
+        for network, channels in ((generator, 3), (discriminator, 6))
+    }
+    precision = fit_to_device(batches, device, config.precision)
+    for network in batches if config.activation_checkpointing else ():
         checkpoint_activations(network, (EncoderBlock, DecoderBlock, PatchBlock))
-    return networks
+    return generator, discriminator, precision

@@ -83,7 +83,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from .augment import cut_mix
 from .from_config import build_networks, open_pairs
 from .runtime.config import TrainConfig
-from .runtime.device import choose_precision, random_state, restore_random_state
+from .runtime.device import random_state, restore_random_state
 from .runtime.processes import Processes
 from .runtime.speed import for_training, keep_memory, match_layout
 from .runtime.speed import to_device_batch
@@ -103,9 +103,9 @@ class Trainer:
         self.config, self.step, self.total_steps = config, 0, total_steps
         self.processes = Processes(config)
         self.device = self.processes.device
-        self.precision = choose_precision(config.precision, self.device)
         torch.manual_seed(config.seed)
-        self.generator, self.discriminator = build_networks(config, self.device)
+        self.generator, self.discriminator, precision = build_networks(config, self.device)
+        self.precision = self.processes.agree(precision)
         self.average = running_mean(self.generator, config.ema)
         networks, rate = (self.generator, self.discriminator), config.learning_rate
         self.called = for_training(networks, self.precision, config.compile, self.processes)
@@ -160,7 +160,8 @@ def stateful_parts(trainer: Trainer) -> dict:
 def checkpoint_state(trainer: Trainer) -> dict:
     """Everything that an unbroken run would have carried on with, random states included."""
     state = {name: part.state_dict() for name, part in stateful_parts(trainer).items()}
-    state |= {"step": trainer.step, "config": trainer.config.model_dump()}
+    config = trainer.config.replace(precision=trainer.precision)  # "auto" is settled
+    state |= {"step": trainer.step, "config": config.model_dump()}
     return state | random_state(trainer.device)
 
 # %% ../notebooks/07_training.ipynb #restore-state
@@ -177,7 +178,7 @@ def restore_state(trainer: Trainer, state: dict) -> None:
 from torch.utils.data import DataLoader
 
 from .runtime.failures import explained, watch_workers
-from .runtime.run import Run
+from .runtime.run import Run, carry_on
 from .runtime.signals import stop_signals
 from .runtime.workers import PairsByEpoch, begin_worker
 
@@ -239,11 +240,12 @@ def fit(config: TrainConfig, resume: bool = False) -> Path:
     keep_memory()  # lesson 8
     train_pairs, sample_pairs = open_pairs(config)
     with explained(config):
+        config, checkpoint = carry_on(config, resume)
         trainer = Trainer(config, config.epochs * (len(train_pairs) // config.batch_size))
-        run = Run(config, trainer.processes, resume, len(train_pairs), trainer.precision)
-        if run.checkpoint:
-            restore_state(trainer, run.checkpoint)
-            run.checkpoint = None  # or it would be held twice
+        run = Run(config, trainer.processes, checkpoint, len(train_pairs), trainer.precision)
+        if checkpoint:
+            restore_state(trainer, checkpoint)
+            checkpoint = None  # or it would be held twice
         train(trainer, run, train_pairs, sample_pairs)
         trainer.processes.end()
     return run.folder

@@ -82,7 +82,7 @@ def test_a_discriminator_without_condition_does_not_see_the_source(config):
 
 
 def test_without_skips_there_is_an_encoder_decoder(config):
-    generator, _ = build_networks(config.replace(skip=False), torch.device("cpu"))
+    generator, *_ = build_networks(config.replace(skip=False), torch.device("cpu"))
     assert generator.config["skip"] is False
 
 

@@ -136,7 +136,6 @@ def test_layers_made_for_processors_are_treated_like_their_bases():
         Conv(3, 64, 4, 2, 1): fast.SmallPlaneConv2d(3, 64, 4, 2, 1),
         nn.ConvTranspose2d(3, 64, 4, 2, 1): fast.SmallPlaneConvTranspose2d(3, 64, 4, 2, 1),
         Conv(3, 64, 4, 1, 1): fast.KaratsubaConv2d(3, 64, 4, 1, 1),
-        Conv(3, 1, 4, 1, 1): fast.OneOutputConv2d(3, 1, 4, 1, 1),
         nn.InstanceNorm2d(3): fast.ChannelsLastInstanceNorm2d(3),
     }
     for base, subclass in swaps.items():

@@ -4,7 +4,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .. import Pix2PixError
@@ -25,7 +25,8 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     except OSError as error:
         raise Pix2PixError(f"{path} cannot be written: {error.strerror or error}.") from None
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # nothing there, or nowhere to be
+            partial.unlink()
 
 
 @contextmanager

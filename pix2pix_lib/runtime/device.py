@@ -1,6 +1,10 @@
 """Where a network runs, in which arithmetic, and with which random numbers."""
 
 import platform
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import torch
 
@@ -26,26 +30,35 @@ def pick_device(name: str = "auto") -> torch.device:
 
 
 def device_name(device: torch.device) -> str:
-    """What a reader would call the device, such as "NVIDIA H200" or "x86_64 CPU, 2 threads"."""
+    """What a reader would call the device: "NVIDIA H200", or "AMD EPYC (25/17), 2 threads"."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     if device.type == "mps":
         return "Apple GPU"
-    return f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
+    return f"{processor_name()}, {torch.get_num_threads()} threads"
 
 
-def choose_precision(wanted: str, device: torch.device) -> str:
-    """"fp32" or "bf16" as wanted; for "auto" what is fast on the device."""
-    return fast_precision(device) if wanted == "auto" else wanted
+def processor_name() -> str:
+    """The processor as its maker calls it, and what tells it from others of that name.
+
+    On Linux on x86 that is family and model, as in "AMD EPYC (25/17)".
+    """
+    if sys.platform == "darwin":
+        asked = ["sysctl", "-n", "machdep.cpu.brand_string"]
+        return subprocess.run(asked, capture_output=True, text=True).stdout.strip()
+    if sys.platform != "linux":
+        return platform.processor()
+    first = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\n\n")[0]
+    facts = dict(re.findall(r"^(.*?)\s*: (.*)$", first, re.MULTILINE))
+    if "model name" in facts:
+        return f"{facts['model name']} ({facts['cpu family']}/{facts['model']})"
+    return f"{platform.machine()} CPU (part {facts.get('CPU part', 'unknown')})"
 
 
-def fast_precision(device: torch.device) -> str:
-    """What "auto" stands for: "bf16" where the hardware multiplies in it, else "fp32"."""
-    if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    if device.type == "cpu":
-        return "bf16" if torch.cpu._is_avx512_bf16_supported() else "fp32"
-    return "fp32"
+def gpu_precision(device: torch.device) -> str:
+    """"bf16" where a GPU has units for it, which are always the faster ones, else "fp32"."""
+    has_units = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bf16" if has_units else "fp32"
 
 
 def random_state(device: torch.device) -> dict[str, torch.Tensor]:

@@ -1,7 +1,9 @@
-"""Layers that compute the same as PyTorch's, faster on a processor; lesson 8 measures them."""
+"""Layers that compute the same as PyTorch's in another way, often faster on a processor."""
 
-# Each has the weights of the layer it stands for, and goes that layer's own way where it would
-# gain nothing. Results differ by rounding alone.
+# Each has the weights of the layer it stands for; results differ by rounding alone. Where they are
+# used is decided by measurement: fitting.py.
+
+import math
 
 import torch
 from torch import nn
@@ -44,12 +46,11 @@ class AddPatches(torch.autograd.Function):
 class SmallPlaneConv2d(nn.Conv2d):
     """A 4×4 convolution, stride 2, padding 1: (N, in, 2h, 2w) → (N, out, h, w).
 
-    A matrix product where there are over four times as many weights as inputs.
+    As a matrix product; odd sides go the direct way.
     """
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        odd_size = features.shape[2] % 2 or features.shape[3] % 2
-        if odd_size or 4 * features.numel() >= self.weight.numel():
+        if features.shape[2] % 2 or features.shape[3] % 2:
             return super().forward(features)
         patches = AsPatches.apply(features.permute(0, 2, 3, 1)).flatten(3)  # (N, h, w, 16·in)
         weight = self.weight.permute(0, 2, 3, 1).flatten(1)
@@ -60,8 +61,6 @@ class SmallPlaneConvTranspose2d(nn.ConvTranspose2d):
     """The same for a transposed convolution: (N, in, h, w) → (N, out, 2h, 2w)."""
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        if 4 * features.numel() >= self.weight.numel():
-            return super().forward(features)
         weight = self.weight.permute(0, 2, 3, 1).flatten(1)
         patches = features.permute(0, 2, 3, 1) @ weight  # (N, h, w, 16·out)
         planes = AddPatches.apply(patches.unflatten(3, (4, 4, -1))).permute(0, 3, 1, 2)
@@ -117,19 +116,16 @@ def convolve_by_halves(
     return torch.cat((woven, evens.narrow(axis, odd_outputs, 1)), axis)
 
 
-MUCH_INPUT = 2**18  # numbers: up to here the additions cost what the shared products save
-
-
 class KaratsubaConv2d(nn.Conv2d):
-    """A 4×4 convolution, stride 1, padding 1, by halves on large input (Karatsuba and Ofman 1962).
+    """A 4×4 convolution, stride 1, padding 1, by halves (Karatsuba and Ofman 1962).
 
     (N, in, H, W) → (N, out, H - 1, W - 1). In bfloat16 its error is two to three times the direct
-    one.
+    one. Odd sides, and planes of 2×2, go the direct way.
     """
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         height, width = features.shape[2:]
-        if height % 2 or width % 2 or min(height, width) < 4 or features.numel() <= MUCH_INPUT:
+        if height % 2 or width % 2 or min(height, width) < 4:
             return super().forward(features)
         planes = F.pad(features.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1))
         kernels = self.weight.to(features.dtype).permute(0, 2, 3, 1)  # cast once, not nine times
@@ -137,45 +133,28 @@ class KaratsubaConv2d(nn.Conv2d):
         return planes if self.bias is None else planes + self.bias.to(planes.dtype)[:, None, None]
 
 
-class OneOutputConv2d(nn.Conv2d):
-    """A 4×4 convolution, stride 1, padding 1, to one channel: (N, in, H, W) → (N, 1, H - 1, W - 1).
-
-    As a matrix product.
-    """
-
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        height, width = features.shape[2:]
-        rows = features.permute(0, 2, 3, 1).flatten(1, 2)  # (N, H·W, in)
-        # (N, H·W, 16): the last tap goes to the first output.
-        patches = rows @ self.weight[0].flip(1, 2).flatten(1)
-        # bfloat16 is too coarse to add up in.
-        patches = patches.to(self.weight.dtype).transpose(1, 2)
-        planes = F.fold(patches, (height - 1, width - 1), 4, padding=2)
-        return planes if self.bias is None else planes + self.bias
-
-
-FASTER = {  # the classes that layers of kernel 4 and padding 1 are built anew as, by their stride
+MANY_WEIGHTS = 2**18  # a layer with fewer takes too little of a step to be worth a measurement
+OTHER_WAYS = {  # to compute layers of kernel 4 and padding 1, by their stride
     (nn.Conv2d, 2): SmallPlaneConv2d,
     (nn.ConvTranspose2d, 2): SmallPlaneConvTranspose2d,
     (nn.Conv2d, 1): KaratsubaConv2d,
 }
 
 
-def faster_class(layer: nn.Module) -> type[nn.Module] | None:
-    """What a layer is better built as on a processor; None where PyTorch's own is best."""
-    if type(layer) is nn.InstanceNorm2d:
-        return ChannelsLastInstanceNorm2d
+def other_way(layer: nn.Module, features: tuple[int, ...]) -> type[nn.Module] | None:
+    """A class that may be faster than the layer on features of this shape; None: surely none is."""
     if type(layer) not in (nn.Conv2d, nn.ConvTranspose2d) or layer.padding_mode != "zeros":
         return None
     shape = (layer.kernel_size, layer.padding, layer.dilation, layer.groups, layer.output_padding)
     if shape != ((4, 4), (1, 1), (1, 1), 1, (0, 0)) or layer.stride[0] != layer.stride[1]:
         return None
-    faster = FASTER.get((type(layer), layer.stride[0]))
-    if faster is KaratsubaConv2d and layer.out_channels == 1:
-        return OneOutputConv2d
-    if faster is KaratsubaConv2d and layer.in_channels < 64:
-        return None  # the additions would be dearer
-    return faster
+    other, weights = OTHER_WAYS.get((type(layer), layer.stride[0])), layer.weight.numel()
+    if weights < MANY_WEIGHTS:
+        return None
+    if other is KaratsubaConv2d:
+        return other if min(layer.in_channels, layer.out_channels) >= 64 else None
+    # Where features are many beside the weights, copying them into patches is the dearer part.
+    return other if weights > 4 * math.prod(features) else None
 
 
 def build_as(kind: type[nn.Module], layer: nn.Module) -> nn.Module:
@@ -187,11 +166,3 @@ def build_as(kind: type[nn.Module], layer: nn.Module) -> nn.Module:
         built = kind(*shape, bias=layer.bias is not None, device="meta")
     built.load_state_dict(layer.state_dict(keep_vars=True), assign=True)
     return built.train(layer.training)
-
-
-def with_faster_layers(network: nn.Module) -> nn.Module:
-    """The network, its layers built anew where a faster class exists; names and weights stay."""
-    for name, layer in network.named_children():
-        kind = faster_class(layer)
-        setattr(network, name, build_as(kind, layer) if kind else with_faster_layers(layer))
-    return network

@@ -54,6 +54,14 @@ class Processes:
             flag = self.accelerator.reduce(torch.tensor(float(flag), device=self.device)) > 0
         return bool(flag)
 
+    def agree(self, choice: str) -> str:
+        """What the first process has chosen, by a measurement perhaps, for all of them."""
+        if self.accelerator:
+            from accelerate.utils import broadcast_object_list
+
+            (choice,) = broadcast_object_list([choice])
+        return choice
+
     def seed_dropout(self, seed: int) -> None:
         """Give every process but the first, which goes on undisturbed, dropout of its own."""
         if not self.is_first:

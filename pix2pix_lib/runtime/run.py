@@ -2,6 +2,7 @@
 
 import csv
 import datetime
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,33 @@ FREE_TO_CHANGE = {
 }
 
 
+def carry_on(config: TrainConfig, resume: bool) -> tuple[TrainConfig, dict | None]:
+    """The settings of a run, and the state to carry on from: None where nothing has been saved yet.
+
+    A folder that holds another run, or one that was not to be resumed, raises `Pix2PixError`. What
+    "auto" stood for as the run began stays, on another machine, too.
+    """
+    folder = Path(config.out)
+    path = folder / "checkpoint.pt"
+    if not path.exists():
+        return config, None
+    if not resume:
+        raise Pix2PixError(
+            f"{folder} holds a run already; continue it with --resume or choose another --out."
+        )
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    begun = TrainConfig().model_dump() | state["config"]  # what an older version did not know
+    if config.precision == "auto":
+        config = config.replace(precision=begun["precision"])
+    for name, value in config.model_dump().items():
+        if name not in FREE_TO_CHANGE and begun[name] != value:
+            raise Pix2PixError(
+                f"The run in {folder} was started with {name} = {begun[name]!r}, not {value!r}; a "
+                "run goes on as it began."
+            )
+    return config, state
+
+
 class Run:
     """`config.toml`, `results.csv`, `samples/`, `checkpoint.pt` and `generator.safetensors`.
 
@@ -34,35 +62,21 @@ class Run:
     """
 
     def __init__(
-        self, config: TrainConfig, processes: Processes, resume: bool, pairs: int, precision: str
+        self, config: TrainConfig, processes: Processes, checkpoint: dict | None, pairs: int,
+        precision: str,
     ):
         self.config, self.processes = config, processes
         self.card = model_card(config, pairs, precision, processes.device)
         self.folder = Path(config.out)
-        self.checkpoint = self.find_checkpoint(resume)
         self.board = self.bar = None
         if processes.is_first:
-            self.begin(self.checkpoint["step"] if self.checkpoint else 0)
-
-    def find_checkpoint(self, resume: bool) -> dict | None:
-        """The state of a run that began as this one does; any other run is left alone."""
-        path = self.folder / "checkpoint.pt"
-        if not path.exists():
-            return None
-        if not resume:
-            raise Pix2PixError(
-                f"{self.folder} holds a run already; continue it with --resume or choose another "
-                "--out."
-            )
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        begun = TrainConfig().model_dump() | state["config"]  # what an older version did not know
-        for name, value in self.config.model_dump().items():
-            if name not in FREE_TO_CHANGE and begun[name] != value:
-                raise Pix2PixError(
-                    f"The run in {self.folder} was started with {name} = {begun[name]!r}, not "
-                    f"{value!r}; a run goes on as it began."
+            self.begin(checkpoint["step"] if checkpoint else 0)
+            if checkpoint and checkpoint.get("device") not in (None, self.card["device"]):
+                warnings.warn(
+                    f"This run began on another device, {checkpoint['device']}: it goes on in "
+                    f"{precision}, as it began. `pix2pix doctor` says what is fast here.",
+                    stacklevel=2,
                 )
-        return state
 
     def begin(self, step: int) -> None:
         """Make the folder; rows of the log after the checkpoint of a resumed run are dropped."""
@@ -113,7 +127,7 @@ class Run:
         card = self.card | self.progress(step) | today
         try:
             with whole_file(self.folder / "checkpoint.pt") as partial:
-                torch.save(state, partial)
+                torch.save(state | {"device": self.card["device"]}, partial)
             path = self.folder / "generator.safetensors"
             write_weights(path, generator.state_dict(), generator.config, card)
         except (Pix2PixError, RuntimeError) as error:

@@ -8,19 +8,9 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from .layers import with_faster_layers
 from .processes import Processes
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # names and numbers of glibc's malloc.h
-
-
-def to_device(network: nn.Module, device: torch.device) -> nn.Module:
-    """Move a network to a device, in the layout and with the layers that are fastest there.
-
-    Names, shapes and values of the weights stay; results differ by rounding alone.
-    """
-    network.to(device, memory_format=torch.channels_last)
-    return with_faster_layers(network) if device.type == "cpu" else network
 
 
 class InBfloat16(nn.Module):
