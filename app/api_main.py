@@ -1,5 +1,5 @@
 """The translation service: `uvicorn api_main:app`, then http://localhost:8000/docs."""
-# ruff: noqa: E402 (what is missing is said before it is imported)
+# ruff: noqa: E402 (what is missing is said before it is imported; threads are set before PyTorch)
 
 import importlib.metadata
 from collections.abc import AsyncIterator
@@ -7,8 +7,10 @@ from contextlib import asynccontextmanager
 from typing import Annotated
 
 from pix2pix_lib.runtime.extras import end_without
+from pix2pix_lib.runtime.threads import share_the_cores
 
 end_without("app", "The service")
+share_the_cores()
 
 from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi_offline import FastAPIOffline

@@ -3,23 +3,24 @@
 "reference" is the paper's recipe as the well-known PyTorch implementation runs it: eager, fp32,
 contiguous layout, Adam as it comes, three passes through the discriminator, whose gradients the
 generator's step does not compute; "naive" computes and drops them, as tutorials do. Then one change
-after the other, each on top of those before it, up to "ours": what `pix2pix train` does here. The
-last of them is Karatsuba's trick. At batch 16 "compiled" is that with `torch.compile`, where there
-is a C++ compiler.
+after the other, each on top of those before it, and last "ours", in bf16 and in fp32: what `pix2pix
+train` does with `--precision` so, threads that wait asleep (`share_the_cores`) included. "ours" is
+the one of the two that `--precision auto` takes here. At batch 16 "compiled" is that one with
+`torch.compile`, where there is a C++ compiler.
 
 Each recipe lives in a process of its own, because `keep_memory` changes a whole process, and they
 take turns of three steps, so that a slow minute of the machine slows all. A step before them is
 not counted: after the others' turns it runs several percent slower than a training that goes on.
 Eight rounds (three at batch 16), because a machine that is shared with others changes its speed
 from minute to minute. Prints one JSON line for each batch size and keeps them in
-`results/train_step.json`. About 25 minutes on two cores, in 24 GB.
+`results/train_step.json`, which has one entry for each kind of processor that was measured, the
+newest first. About 25 minutes on two cores, in 24 GB.
 """
 
 import argparse
 import datetime
 import functools
 import json
-import math
 import multiprocessing
 import os
 import shutil
@@ -34,11 +35,11 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from pix2pix_lib.discriminator import PatchGAN
-from pix2pix_lib.files.whole import whole_file
+from pix2pix_lib.from_config import build_networks
 from pix2pix_lib.generator import UNetGenerator
 from pix2pix_lib.objective import GANLoss, discriminator_loss, generator_loss
-from pix2pix_lib.runtime import layers
 from pix2pix_lib.runtime.device import device_name, pick_device
+from pix2pix_lib.runtime.records import write_json
 from pix2pix_lib.runtime.speed import InBfloat16, keep_memory
 from pix2pix_lib.training import TrainConfig, Trainer, adam_with_schedule, train_on, train_step
 
@@ -82,14 +83,9 @@ def reference_step(pairs: int, device: torch.device, freeze: bool = True, **sett
     return step
 
 
-def our_step(pairs: int, device: torch.device, karatsuba: bool = True, **settings) -> Callable:
-    """A step of `pix2pix train` with its defaults for the device, or these other settings.
-
-    Without `karatsuba` it changes the library until the process ends.
-    """
+def our_step(pairs: int, device: torch.device, **settings) -> Callable:
+    """A step of `pix2pix train` with its defaults for the device, or these other settings."""
     keep_memory()
-    if not karatsuba:
-        layers.MUCH_INPUT = math.inf
     config = TrainConfig(batch_size=pairs, device=device.type, **settings)
     trainer = Trainer(config, total_steps=10**6)
     batch = random_batch(pairs, torch.device("cpu"))
@@ -118,16 +114,18 @@ RECIPES = {
     "bf16": functools.partial(library_step, bf16=True),
     "channels last": functools.partial(library_step, bf16=True, channels_last=True),
     "kept memory": functools.partial(library_step, bf16=True, channels_last=True, keep=True),
-    "fitted layers": functools.partial(our_step, karatsuba=False),
-    "ours": our_step,
+    "ours in bf16": functools.partial(our_step, precision="bf16"),
+    "ours in fp32": functools.partial(our_step, precision="fp32"),
+    "ours": our_step,  # in the faster of both
     "compiled": functools.partial(our_step, compile=True),
 }
-# The memory is enough for eight at a time; from a batch of 16 on, for four.
+# The memory is enough for eight at a time; from a batch of 16 on, for five.
 LARGE = 16
-SMALL_BATCH_RECIPES = [recipe for recipe in RECIPES if recipe != "compiled"]
-LARGE_BATCH_RECIPES = ["naive", "reference", "ours"]
+SMALL_BATCH_RECIPES = [recipe for recipe in RECIPES if recipe not in ("ours", "compiled")]
+LARGE_BATCH_RECIPES = ["naive", "reference", "ours in bf16", "ours in fp32"]
 if shutil.which(os.environ.get("CXX", "g++")):  # the compiler that torch.compile asks for
     LARGE_BATCH_RECIPES.append("compiled")
+FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_tile", "amx_bf16", "asimd", "bf16")
 
 
 def wait(device: torch.device) -> None:
@@ -170,6 +168,9 @@ def start_contenders(recipes: list[str], pairs: int, device: torch.device) -> di
     """Name → pipe to the process that runs this recipe."""
     context, pipes = multiprocessing.get_context("spawn"), {}
     for recipe in recipes:
+        os.environ.pop("OMP_WAIT_POLICY", None)
+        if recipe.startswith("ours") or recipe == "compiled":
+            os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # as `share_the_cores` has it
         pipes[recipe], other = context.Pipe()
         arguments = (other, recipe, pairs, device.type, torch.get_num_threads())
         context.Process(target=serve, args=arguments, daemon=True).start()
@@ -212,13 +213,12 @@ def take_turns(pipes: dict, device: torch.device, rounds: int) -> dict[str, list
     return seconds
 
 
-def measure(pairs: int, device: torch.device, rounds: int, operations: int) -> dict:
-    """The row of one batch size; `operations` is what a step needs for one pair."""
+def measure(pairs: int, device: torch.device, rounds: int) -> dict:
+    """The row of one batch size."""
     recipes = SMALL_BATCH_RECIPES if pairs < LARGE else LARGE_BATCH_RECIPES
-    peaks = [matmul_peak(device, torch.bfloat16)]
+    *_, auto = build_networks(TrainConfig(batch_size=pairs, device=device.type), device)
     pipes = start_contenders(recipes, pairs, device)
     seconds = take_turns(pipes, device, rounds)
-    peaks.append(matmul_peak(device, torch.bfloat16))
     row = {"batch": pairs, "rounds": rounds}
     for recipe, pipe in pipes.items():
         pipe.send(None)
@@ -228,15 +228,25 @@ def measure(pairs: int, device: torch.device, rounds: int, operations: int) -> d
             "seconds_per_step": round(median, 4),
             "peak_memory_gb": round(pipe.recv() / 1e9, 2),
         }
-    naive, reference, ours = (
-        statistics.median(seconds[recipe]) for recipe in ("naive", "reference", "ours")
-    )
-    return row | {
-        "ratio": round(reference / ours, 2),
-        "ratio_to_naive": round(naive / ours, 2),
-        "bf16_matmul_peak_gflops": round(max(peaks) / 1e9, 1),
-        "share_of_peak": round(operations * pairs / ours / max(peaks), 3),
-    }
+    ours = row[f"ours in {auto}"]["seconds_per_step"]
+    ratios = {other: round(row[other]["seconds_per_step"] / ours, 2) for other in recipes[:2]}
+    return row | {"auto": auto, "ratio": ratios["reference"], "ratio_to_naive": ratios["naive"]}
+
+
+def flags() -> list[str]:
+    """What the processor says of itself that matters here; nothing where it is not Linux."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return []
+    known = set(text.split())
+    return [flag for flag in FLAGS if flag in known]
+
+
+def keep(entry: dict, results: Path = RESULTS) -> None:
+    """Put an entry first in the results, in place of an older one of the same device."""
+    older = json.loads(results.read_text(encoding="utf-8")) if results.exists() else []
+    write_json(results, [entry, *(each for each in older if each["device"] != entry["device"])])
 
 
 def main() -> None:
@@ -244,15 +254,19 @@ def main() -> None:
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 4, 16], metavar="N")
     parser.add_argument("--rounds", type=int, default=8, help="default: 8; at batch 16 three")
     arguments = parser.parse_args()
-    device, operations = pick_device(), step_operations()
-    facts = {"date": datetime.date.today().isoformat(), "device": device_name(device)}
-    facts |= {"torch": torch.__version__, "size": 256, "ngf": 64, "rows": []}
+    device, types = pick_device(), {"fp32": torch.float32, "bf16": torch.bfloat16}
+    entry = {"date": datetime.date.today().isoformat(), "device": device_name(device)}
+    entry |= {"flags": flags(), "torch": torch.__version__, "size": 256, "ngf": 64}
+    entry["operations"] = step_operations()
+    entry["products_gflops"] = {
+        name: round(matmul_peak(device, dtype) / 1e9) for name, dtype in types.items()
+    }
+    entry["rows"] = []
     for pairs in arguments.batches:
         rounds = arguments.rounds if pairs < LARGE else min(3, arguments.rounds)
-        facts["rows"].append(measure(pairs, device, rounds, operations))
-        print(json.dumps(facts["rows"][-1]), flush=True)
-    with whole_file(RESULTS) as partial:
-        partial.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        entry["rows"].append(measure(pairs, device, rounds))
+        print(json.dumps(entry["rows"][-1]), flush=True)
+    keep(entry)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import sys
 from typing import get_args
 
 from . import Pix2PixError, __version__, commands
+from .runtime.threads import share_the_cores
 from .runtime.workers import warn_plainly
 
 WEIGHTS = "a bundled name or a file (default: earth_sat2map)"
@@ -134,6 +135,7 @@ def build_parser(for_training: bool) -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns 0, or 1 with one line of plain words on stderr."""
+    share_the_cores()
     arguments = sys.argv[1:] if arguments is None else arguments
     parsed = build_parser(for_training="train" in arguments).parse_args(arguments)
     warn_plainly()

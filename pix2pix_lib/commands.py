@@ -108,18 +108,35 @@ def doctor(arguments) -> None:
 
 
 def tell_what_is_installed() -> None:
-    import torch
-
     from .files.weights import bundled_weights
-    from .runtime.device import device_name, fast_precision, pick_device
+    from .runtime.device import device_name, pick_device
     from .runtime.extras import extras, state, version_of
+    from .runtime.threads import crowd
 
     device = pick_device()
     print(f"pix2pix_lib {__version__}, Python {platform.python_version()}, {platform.platform()}")
     rows = {package: version_of(package) for package in ("torch", "albumentations")}
     rows |= {f"extra {extra}": state(extra) for extra in extras() if extra != "dev"}
-    rows["device"] = f"{device_name(device)} ({torch.get_num_threads()} CPU threads)"
-    rows["training"] = f"in {fast_precision(device)} unless --precision says otherwise"
+    rows["device"] = device_name(device)
+    if crowded := crowd():
+        rows["cores"] = crowded
+    rows["training"] = f"unless --precision says otherwise in {tell_precision(device)}"
     rows["weights"] = ", ".join(bundled_weights()) or "none"
     for name, told in rows.items():
         print(f"{name:<18}{told}")
+
+
+def tell_precision(device) -> str:
+    """What a training at full width has for "auto", and why."""
+    from .from_config import plain_networks
+    from .runtime.config import TrainConfig
+    from .runtime.device import gpu_precision
+    from .runtime.fastest import best_of
+    from .runtime.fitting import find_places, time_precisions
+
+    if device.type != "cpu":
+        return gpu_precision(device)
+    networks = plain_networks(TrainConfig()).items()
+    seconds = time_precisions([find_places(*network) for network in networks])
+    ratio = seconds["fp32"] / seconds["bf16"]
+    return f"{best_of(seconds)}: bf16 is {ratio:.1f} times as fast as fp32 in the heaviest layers"

@@ -55,23 +55,29 @@ def build_discriminator(config: TrainConfig) -> nn.Module:
     return nn.Sequential(TargetAlone(), PatchGAN(in_channels=3, **settings))
 
 
-def build_networks(
-    config: TrainConfig, device: torch.device
-) -> tuple[UNetGenerator, nn.Module, str]:
+def plain_networks(config: TrainConfig) -> dict[nn.Module, tuple[int, int, int, int]]:
     """The generator, new or with the weights of `config.init`, and the discriminator of a run.
 
-    The third is the precision to train them in: as configured, or what is fastest on the device.
+    With each comes the shape of the batches that it is trained on.
     """
     names = ("ngf", "size", "norm", "dropout", "skip", "up")
     generator = UNetGenerator(**{name: getattr(config, name) for name in names})
     if config.init:
         generator.load_state_dict(weights_for(generator.config, config.init))
     discriminator = build_discriminator(config)
-    batches = {
-        network: (config.batch_size, channels, config.size, config.size)
-        for network, channels in ((generator, 3), (discriminator, 6))
-    }
-    precision = fit_to_device(batches, device, config.precision)
-    for network in batches if config.activation_checkpointing else ():
+    pictures, size = config.batch_size, config.size
+    return {generator: (pictures, 3, size, size), discriminator: (pictures, 6, size, size)}
+
+
+def build_networks(
+    config: TrainConfig, device: torch.device
+) -> tuple[UNetGenerator, nn.Module, str]:
+    """The generator and the discriminator of a run, as they are fastest on the device.
+
+    The third is the precision to train them in: as configured, or the faster one.
+    """
+    networks = plain_networks(config)
+    precision = fit_to_device(networks, device, config.precision)
+    for network in networks if config.activation_checkpointing else ():
         checkpoint_activations(network, (EncoderBlock, DecoderBlock, PatchBlock))
-    return generator, discriminator, precision
+    return *networks, precision

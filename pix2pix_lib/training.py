@@ -85,8 +85,7 @@ from .from_config import build_networks, open_pairs
 from .runtime.config import TrainConfig
 from .runtime.device import random_state, restore_random_state
 from .runtime.processes import Processes
-from .runtime.speed import for_training, keep_memory, match_layout
-from .runtime.speed import to_device_batch
+from .runtime.speed import for_training, keep_memory, match_layout, to_device_batch
 
 
 def running_mean(generator: nn.Module, decay: float) -> AveragedModel | None:

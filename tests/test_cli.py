@@ -43,7 +43,7 @@ def test_failure_is_status_1_and_one_line(pix2pix, tmp_path):
 def test_doctor_says_what_there_is(pix2pix):
     result = pix2pix("doctor")
     assert result.returncode == 0
-    for word in ("torch", "albumentations", "device", "CPU", "earth_sat2map"):
+    for word in ("torch", "albumentations", "device", "thread", "earth_sat2map"):
         assert word in result.stdout
 
 

@@ -32,7 +32,7 @@ CPU = torch.device("cpu")
 @pytest.mark.parametrize("checkpointing", [False, True])
 def test_compiled_networks_take_the_same_steps(checkpointing, monkeypatch):
     """Traced as for any compiler, and run without one, which a machine may lack."""
-    monkeypatch.setattr(fitting, "fastest", lambda question, contenders: [*contenders][-1])
+    monkeypatch.setattr(fitting, "best_of", lambda seconds: [*seconds][-1])
     settings = {"dropout": 0.0, "device": "cpu", "precision": "fp32"}
     settings |= {"activation_checkpointing": checkpointing}
     config = TrainConfig(batch_size=2, size=64, ngf=16, ndf=16, **settings)
@@ -55,7 +55,7 @@ def test_compiled_networks_take_the_same_steps(checkpointing, monkeypatch):
 
 def test_twenty_steps_have_the_losses_of_the_reference(monkeypatch):
     """The benchmark's reference recipe and ours, with all layers anew, from the same weights."""
-    monkeypatch.setattr(fitting, "fastest", lambda question, contenders: [*contenders][-1])
+    monkeypatch.setattr(fitting, "best_of", lambda seconds: [*seconds][-1])
     reference = benchmark.reference_step(2, CPU, size=64, ngf=16, dropout=0.0)
     config = TrainConfig(batch_size=2, size=64, ngf=16, dropout=0.0, device="cpu")
     tolerances = {"fp32": 0.005, "bf16": 0.03}

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from .device import gpu_precision
-from .fastest import fastest
+from .fastest import best_of, measured
 from .layers import ChannelsLastInstanceNorm2d, build_as, other_way
 
 ENOUGH = 9e9  # multiplications forward: on more pictures than that a race would only take longer
@@ -74,15 +74,15 @@ def forward_and_back(places: list[Place], precision: str) -> Callable[[], None]:
     return run
 
 
-def fastest_precision(networks: list[list[Place]]) -> str:
-    """"fp32" or "bf16", whichever computes the heaviest layer of each network faster."""
+def time_precisions(networks: list[list[Place]]) -> dict[str, float]:
+    """Seconds that the heaviest layers, one of each network, take by precision, on one picture."""
     convolutions = (
         [place for place in places if not isinstance(place.layer, nn.InstanceNorm2d)]
         for places in networks
     )
     heaviest = [max(each, key=Place.multiplications).of_few(1) for each in convolutions]
     question = f"precision: {'; '.join(map(str, heaviest))}"
-    return fastest(question, {name: forward_and_back(heaviest, name) for name in ("fp32", "bf16")})
+    return measured(question, {name: forward_and_back(heaviest, name) for name in ("fp32", "bf16")})
 
 
 def fit_layers(network: nn.Module, places: list[Place], precision: str) -> None:
@@ -99,7 +99,8 @@ def fit_layers(network: nn.Module, places: list[Place], precision: str) -> None:
         others = [place._replace(layer=build_as(kind, place.layer)) for place in direct]
         ways = {"direct": direct, kind.__name__: others}
         question = f"{kind.__name__} in {precision}: {'; '.join(map(str, direct))}"
-        way = fastest(question, {name: forward_and_back(ways[name], precision) for name in ways})
+        contenders = {name: forward_and_back(ways[name], precision) for name in ways}
+        way = best_of(measured(question, contenders))
         for place in ways[way]:
             network.set_submodule(place.name, place.layer)
 
@@ -120,7 +121,7 @@ def fit_to_device(
         return gpu_precision(device) if precision == "auto" else precision
     places = {network: find_places(network, batch) for network, batch in networks.items()}
     if precision == "auto":
-        precision = fastest_precision(list(places.values()))
+        precision = best_of(time_precisions(list(places.values())))
     for network in networks:
         fit_layers(network, places[network], precision)
     return precision

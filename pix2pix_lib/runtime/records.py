@@ -15,7 +15,7 @@ from .config import TrainConfig
 from .run import FREE_TO_CHANGE
 
 
-def write_json(path: Path, content: dict) -> None:
+def write_json(path: Path, content: dict | list) -> None:
     """Write a file whole, or not at all."""
     with whole_file(path) as partial:
         partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
