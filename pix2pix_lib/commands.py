@@ -31,6 +31,46 @@ def data_check(arguments) -> int:
     return 0 if report.ok else 1
 
 
+def weights_list(arguments) -> None:
+    from .files.published import rows
+    from .files.weights import models_folder
+
+    table = list(rows())
+    name_width = max(len(name) for name, *_ in table)
+    for name, size, where, task in table:
+        print(f"{name:<{name_width}}  {size:>6}  {where:<8}  {task}")
+    print(f"\nFetched and imported weights are kept in {models_folder()}.")
+
+
+def weights_get(arguments) -> None:
+    from .files.published import get_weights
+
+    tell_ready(get_weights(arguments.name, arguments.half))
+
+
+def weights_import(arguments) -> None:
+    from .files.published import Training, import_weights
+
+    training = Training(arguments.data, arguments.direction, arguments.load_size)
+    named = arguments.name, arguments.output
+    tell_ready(import_weights(arguments.file, *named, training, arguments.half))
+
+
+def tell_ready(file: Path) -> None:
+    """Say of converted weights what they are, and what they are ready for."""
+    from .files.weights import named_weights, read_weights
+
+    _, config, _ = read_weights(file, header_only=True)
+    name = file.stem if file in named_weights().values() else file
+    print(f"{file}: a U-Net of {config['size']}×{config['size']} pixels, ngf {config['ngf']}")
+    print(
+        "Its norm takes mean and variance from each picture, as the authors' test script does; "
+        "dropout, which that leaves on, is off without --stochastic."
+    )
+    print(f"Ready for `pix2pix translate IN -o OUT --weights {name}`, ", end="")
+    print(f"and for the app: `PIX2PIX_MODELS_DIR={file.parent} make app`.")
+
+
 def train(arguments) -> None:
     from .runtime.config import TrainConfig, read_config
     from .training import fit
