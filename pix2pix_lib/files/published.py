@@ -108,11 +108,14 @@ def converted(checkpoint: Path, training: Training, facts: dict) -> tuple[Weight
     weights, config = convert(read_checkpoint(checkpoint))
     channels, size = (config["in_channels"], config["out_channels"]), config["size"]
     if channels != (3, 3):
-        raise NotImportable("it has {} channels in and {} out; pictures have 3".format(*channels))
+        told = "its channels are {} in and {} out, and those of pictures are 3 and 3"
+        raise NotImportable(told.format(*channels))
     with open(checkpoint, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    known = {"data": training.data, "direction": training.direction}
-    load_size = training.load_size or round(size * 286 / 256)  # as their code has it
+    known = {"data": training.data and Path(training.data).name, "direction": training.direction}
+    load_size = training.load_size
+    if load_size is None:
+        load_size = round(size * 286 / 256)  # as in the paper
     if load_size < size:
         raise NotImportable(f"it takes {size}×{size} pixels, which no --load-size {load_size} has")
     card = {fact: value for fact, value in known.items() if value} | facts
