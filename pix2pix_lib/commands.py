@@ -57,9 +57,11 @@ def weights_import(arguments) -> None:
 
 
 def tell_ready(file: Path) -> None:
-    """Say of converted weights what they are, and what they are ready for."""
-    from .files.weights import named_weights, read_weights
+    """Say of weights what they are, and what they are ready for."""
+    from .files.weights import bundled_weights, named_weights, read_weights
 
+    if file in bundled_weights().values():
+        return print(f"{file.stem} comes with the library: {file}")
     _, config, _ = read_weights(file, header_only=True)
     name = file.stem if file in named_weights().values() else file
     print(f"{file}: a U-Net of {config['size']}×{config['size']} pixels, ngf {config['ngf']}")
@@ -150,7 +152,7 @@ def doctor(arguments) -> None:
 def tell_what_is_installed() -> None:
     import torch
 
-    from .files.weights import bundled_weights
+    from .files.weights import named_weights
     from .runtime.device import device_name, fast_precision, pick_device
     from .runtime.extras import extras, state, version_of
 
@@ -160,6 +162,6 @@ def tell_what_is_installed() -> None:
     rows |= {f"extra {extra}": state(extra) for extra in extras() if extra != "dev"}
     rows["device"] = f"{device_name(device)} ({torch.get_num_threads()} CPU threads)"
     rows["training"] = f"in {fast_precision(device)} unless --precision says otherwise"
-    rows["weights"] = ", ".join(bundled_weights()) or "none"
+    rows["weights"] = ", ".join(named_weights()) or "none"
     for name, told in rows.items():
         print(f"{name:<18}{told}")

@@ -63,6 +63,7 @@ def test_get_converts_once_and_the_name_is_known_everywhere(folder, server, caps
     assert card["config"] == {"size": 64, "load_size": 72}
     load_generator("sat2map")
     assert published.get_weights("sat2map") == folder / "sat2map.safetensors"
+    assert published.get_weights("earth_edges") == bundled_weights()["earth_edges"]
     assert len(server.log) == 1, "what is here is not fetched again"
 
 
@@ -167,7 +168,7 @@ def test_names_that_are_none_or_taken_are_refused(folder, checkpoint, capsys):
     for name in bundled_weights():
         assert "bundled weights: choose another" in told_by(plain, "--name", name, capsys=capsys)
     for name in published.PUBLISHED:
-        assert f"`weights get {name}`" in told_by(plain, "--name", name, capsys=capsys)
+        assert f"`pix2pix weights get {name}`" in told_by(plain, "--name", name, capsys=capsys)
     assert names_in(folder) == {"mine.safetensors"}
 
 

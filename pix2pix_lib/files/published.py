@@ -90,13 +90,13 @@ def import_weights(
     if not checkpoint.is_file():
         kind = "a folder" if checkpoint.is_dir() else "not there"
         raise Pix2PixError(f"{checkpoint} is {kind}: name a checkpoint, such as latest_net_G.pth.")
-    file = Path(output) if output else file_of(name or name_for(checkpoint))
-    if file.suffix != ".safetensors":
-        raise Pix2PixError(f"{file} will be a safetensors file: let its name end in .safetensors.")
     try:
         content = converted(checkpoint, training, {"source": checkpoint.name})
     except NotImportable as error:
         raise Pix2PixError(f"{checkpoint} cannot be imported: {error}.") from None
+    file = Path(output) if output else file_of(name or name_for(checkpoint))
+    if file.suffix != ".safetensors":
+        raise Pix2PixError(f"{file} will be a safetensors file: let its name end in .safetensors.")
     if not output:
         own_folder()
     write_weights(file, *content, half)
@@ -147,17 +147,17 @@ def file_of(name: str) -> Path:
     """Where weights of that name will be; a name that is none, or is taken, is refused."""
     file = models_folder() / f"{name}.safetensors"
     if not re.fullmatch("[A-Za-z0-9_-]{1,64}", name):  # what the app takes
-        reason = "is no name for weights: take letters, digits, '_' and '-'"
+        reason = "is no name for weights: choose letters, digits, '_' and '-' with --name"
     elif name in bundled_weights():
-        reason = "is the name of bundled weights: choose another"
+        reason = "is the name of bundled weights: choose another with --name"
     elif name in PUBLISHED:
-        by_hand = f"theirs, put at {file.with_suffix('.pth')}, are taken by `weights get {name}`"
-        reason = f"is the name of published weights ({by_hand}): choose another"
+        by_hand = f"put theirs at {file.with_suffix('.pth')} and run `pix2pix weights get {name}`"
+        reason = f"is the name of published weights: choose another with --name, or {by_hand}"
     elif file.exists():
-        reason = f"is taken, by {file}: remove that file, or choose another"
+        reason = f"is taken, by {file}: choose another with --name, or remove that file"
     else:
         return file
-    raise Pix2PixError(f"{name!r} {reason}, with --name.")
+    raise Pix2PixError(f"{name!r} {reason}.")
 
 
 def rows() -> Iterator[tuple[str, str, str, str]]:
