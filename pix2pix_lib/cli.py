@@ -10,7 +10,7 @@ from . import Pix2PixError, __version__, commands
 from .runtime.threads import share_the_cores
 from .runtime.workers import warn_plainly
 
-WEIGHTS = "a bundled name or a file (default: earth_sat2map)"
+WEIGHTS, DEFAULT = "a name that `weights list` shows, or a file", " (default: earth_sat2map)"
 
 
 def add_train_options(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +49,40 @@ def add_data(parsers) -> None:
     checking.set_defaults(run=commands.data_check)
 
 
+def add_weights(parsers) -> None:
+    parser = parsers.add_parser("weights", help="list, get or import trained weights")
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    kept = (
+        "Fetched and imported weights are kept in this user's cache, or in the folder that "
+        "PIX2PIX_MODELS_DIR names, and are found there by their names. The app serves the folder "
+        "that the variable names."
+    )
+    listing = actions.add_parser("list", help="the weights that exist, and which are here")
+    listing.set_defaults(run=commands.weights_list)
+    told = "download and convert weights that the paper's authors published"
+    getting = actions.add_parser("get", help=told, epilog=kept)
+    getting.add_argument("name", metavar="NAME", help="one that `weights list` shows")
+    getting.set_defaults(run=commands.weights_get)
+    told = "convert a checkpoint that was trained with the authors' PyTorch code"
+    importing = actions.add_parser("import", help=told, epilog=kept)
+    file = "the U-Net of a pix2pix with --norm batch, such as checkpoints/mine/latest_net_G.pth"
+    importing.add_argument("file", metavar="FILE", help=file)
+    named = importing.add_mutually_exclusive_group()
+    given = "what it is called here (default: as FILE; as its folder, if that is …_net_G.pth)"
+    named.add_argument("--name", help=given)
+    elsewhere = "write this file, anywhere, instead; it ends in .safetensors"
+    named.add_argument("-o", "--output", metavar="OUT", help=elsewhere)
+    importing.add_argument("--data", metavar="SET", help="for the card: what it was trained on")
+    way = "for the card, as no checkpoint tells it: AtoB or BtoA"
+    importing.add_argument("--direction", choices=("AtoB", "BtoA"), help=way)
+    resized = "side that pictures were resized to before the crop (default: 286 for crops of 256)"
+    importing.add_argument("--load-size", type=int, metavar="N", help=resized)
+    importing.set_defaults(run=commands.weights_import)
+    for action in (getting, importing):
+        halved = "store half precision: half the size, numbers rounded to three digits"
+        action.add_argument("--half", action="store_true", help=halved)
+
+
 def add_train(parsers, with_options: bool) -> None:
     parser = parsers.add_parser("train", help="train a generator and a discriminator")
     if with_options:
@@ -58,7 +92,7 @@ def add_train(parsers, with_options: bool) -> None:
 
 def add_evaluate(parsers) -> None:
     parser = parsers.add_parser("evaluate", help="score a generator against simple baselines")
-    parser.add_argument("--weights", required=True, help="a bundled name or a file")
+    parser.add_argument("--weights", required=True, help=WEIGHTS)
     parser.add_argument("--data", default="earth", help="a set's name or a folder (default: earth)")
     parser.add_argument("--split", default="val", help="train, val or test (default: val)")
     parser.add_argument("--json", metavar="FILE", help="write the scores to FILE, too")
@@ -98,7 +132,7 @@ def add_translate(parsers) -> None:
     parser.add_argument("inputs", nargs="+", metavar="IN", help="picture files or folders of them")
     where = "folder, or a file for one picture"
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help=where)
-    parser.add_argument("--weights", default="earth_sat2map", help=WEIGHTS)
+    parser.add_argument("--weights", default="earth_sat2map", help=WEIGHTS + DEFAULT)
     parser.add_argument("--device", help="cpu, cuda or mps (default: the best there is)")
     noise = "keep dropout on, the paper's only noise"
     parser.add_argument("--stochastic", action="store_true", help=noise)
@@ -108,7 +142,7 @@ def add_translate(parsers) -> None:
 
 def add_export(parsers) -> None:
     parser = parsers.add_parser("export", help="write a generator for other programs")
-    parser.add_argument("--weights", default="earth_sat2map", help=WEIGHTS)
+    parser.add_argument("--weights", default="earth_sat2map", help=WEIGHTS + DEFAULT)
     parser.add_argument("--onnx", required=True, metavar="FILE", help="the ONNX file to write")
     parser.set_defaults(run=commands.export)
 
@@ -120,6 +154,7 @@ def build_parser(for_training: bool) -> argparse.ArgumentParser:
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     parsers = parser.add_subparsers(required=True, metavar="COMMAND")
     add_data(parsers)
+    add_weights(parsers)
     add_train(parsers, with_options=for_training)
     add_evaluate(parsers)
     add_ablate(parsers)

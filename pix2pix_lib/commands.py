@@ -31,6 +31,48 @@ def data_check(arguments) -> int:
     return 0 if report.ok else 1
 
 
+def weights_list(arguments) -> None:
+    from .files.published import rows
+    from .files.weights import models_folder
+
+    table = list(rows())
+    name_width = max(len(name) for name, *_ in table)
+    for name, size, where, task in table:
+        print(f"{name:<{name_width}}  {size:>6}  {where:<8}  {task}")
+    print(f"\nFetched and imported weights are kept in {models_folder()}.")
+
+
+def weights_get(arguments) -> None:
+    from .files.published import get_weights
+
+    tell_ready(get_weights(arguments.name, arguments.half))
+
+
+def weights_import(arguments) -> None:
+    from .files.published import Training, import_weights
+
+    training = Training(arguments.data, arguments.direction, arguments.load_size)
+    named = arguments.name, arguments.output
+    tell_ready(import_weights(arguments.file, *named, training, arguments.half))
+
+
+def tell_ready(file: Path) -> None:
+    """Say of weights what they are, and what they are ready for."""
+    from .files.weights import bundled_weights, named_weights, read_weights
+
+    if file in bundled_weights().values():
+        return print(f"{file.stem} comes with the library: {file}")
+    _, config, _ = read_weights(file, header_only=True)
+    name = file.stem if file in named_weights().values() else file
+    print(f"{file}: a U-Net of {config['size']}×{config['size']} pixels, ngf {config['ngf']}")
+    print(
+        "Its norm takes mean and variance from each picture, as the authors' test script does; "
+        "dropout, which that leaves on, is off without --stochastic."
+    )
+    print(f"Ready for `pix2pix translate IN -o OUT --weights {name}`, ", end="")
+    print(f"and for the app: `PIX2PIX_MODELS_DIR={file.parent} make app`.")
+
+
 def train(arguments) -> None:
     from .runtime.config import TrainConfig, read_config
     from .training import fit
@@ -108,7 +150,7 @@ def doctor(arguments) -> None:
 
 
 def tell_what_is_installed() -> None:
-    from .files.weights import bundled_weights
+    from .files.weights import named_weights
     from .runtime.device import device_name, pick_device
     from .runtime.extras import extras, state, version_of
     from .runtime.threads import crowd
@@ -121,7 +163,7 @@ def tell_what_is_installed() -> None:
     if crowded := crowd():
         rows["cores"] = crowded
     rows["training"] = f"unless --precision says otherwise in {tell_precision(device)}"
-    rows["weights"] = ", ".join(bundled_weights()) or "none"
+    rows["weights"] = ", ".join(named_weights()) or "none"
     for name, told in rows.items():
         print(f"{name:<18}{told}")
 

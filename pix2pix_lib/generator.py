@@ -198,7 +198,8 @@ def save_generator(generator: UNetGenerator, path: str | Path, card: dict) -> No
 def load_generator(name_or_path: str | Path) -> tuple[UNetGenerator, dict]:
     """What `save_generator` wrote: the generator, in float32 and evaluation mode, and the card.
 
-    `name_or_path` is a bundled name or a file; one that is broken or foreign raises `Pix2PixError`.
+    `name_or_path` is a name that `pix2pix weights list` shows, or a file; one that is broken or
+    foreign raises `Pix2PixError`.
     """
     weights, config, card = read_weights(name_or_path)
     try:

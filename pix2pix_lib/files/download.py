@@ -1,4 +1,4 @@
-"""Archives of published sets: downloaded, carried on where broken off, checked, unpacked."""
+"""Published files: downloaded, carried on where broken off; archives of sets checked, unpacked."""
 
 import gzip
 import hashlib
@@ -6,6 +6,8 @@ import os
 import shutil
 import tarfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -44,14 +46,14 @@ def transfer(url: str, file: BinaryIO) -> None:
         bar.close()
 
 
-def fetch(url: str, archive: Path) -> None:
-    """Download `url` to `archive`; a broken download stays in `archive.part`, to be carried on."""
-    part = archive.with_name(archive.name + ".part")
-    again = f"or put the archive at {archive} by hand, and run the same command again."
+def fetch(url: str, target: Path) -> None:
+    """Download `url` to `target`; a broken download stays in `target.part`, to be carried on."""
+    part = target.with_name(target.name + ".part")
+    again = f"or put the file at {target} by hand, and run the same command again."
     try:
         with open(part, "ab") as file:
             transfer(url, file)
-        os.replace(part, archive)
+        os.replace(part, target)
     except requests.HTTPError as error:
         answer = f"{error.response.status_code} {error.response.reason}"
         raise Pix2PixError(f"The answer to {url} is {answer}: try later, {again}") from None
@@ -67,8 +69,32 @@ def fetch(url: str, archive: Path) -> None:
             part.unlink()
 
 
-class BrokenArchive(Pix2PixError):
-    """Why an archive is not what it should be."""
+class BrokenFile(Pix2PixError):
+    """Why a file is not what it should be."""
+
+
+@contextmanager
+def fetched(url: str, file: Path) -> Iterator[None]:
+    """Download `url` to `file`, which is removed in the end, as what was made of it stays.
+
+    A file that lies there already is used, and left there. One that the block calls a `BrokenFile`
+    is moved aside, to `NAME.broken`.
+    """
+    put_by_hand = file.exists()
+    if not put_by_hand:
+        fetch(url, file)
+    try:
+        yield
+    except BrokenFile as error:
+        broken = file.with_name(file.name + ".broken")
+        os.replace(file, broken)
+        origin = file if put_by_hand else url
+        raise Pix2PixError(
+            f"The file {origin} is not usable: {error}. It is kept as {broken}; run the same "
+            f"command again to download it afresh, or put a good one at {file} by hand first."
+        ) from None
+    if not put_by_hand:
+        file.unlink()
 
 
 def unpack(archive: Path, folder: Path) -> None:
@@ -81,7 +107,7 @@ def unpack(archive: Path, folder: Path) -> None:
             for member in tqdm(tar, desc=f"unpacking {archive.name}", unit="file"):
                 path = folder / member.name
                 if not path.resolve().is_relative_to(folder.resolve()):
-                    raise BrokenArchive(f"{member.name} in it points outside")
+                    raise BrokenFile(f"{member.name} in it points outside")
                 if member.isdir():
                     path.mkdir(parents=True, exist_ok=True)
                 elif member.isfile():
@@ -89,53 +115,38 @@ def unpack(archive: Path, folder: Path) -> None:
                     with tar.extractfile(member) as source, open(path, "wb") as target:
                         shutil.copyfileobj(source, target)
                 else:
-                    raise BrokenArchive(f"{member.name} in it is a link or a device, not a file")
+                    raise BrokenFile(f"{member.name} in it is a link or a device, not a file")
     except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise BrokenArchive(f"it cannot be unpacked: {error}") from None
+        raise BrokenFile(f"it cannot be unpacked: {error}") from None
 
 
 def verify(entry: "DataSet", folder: Path) -> None:
-    """Compare what was unpacked with the set's checksums and counts; raises `BrokenArchive`."""
+    """Compare what was unpacked with the set's checksums and counts; raises `BrokenFile`."""
     if entry.checksums is not None:
         lines = entry.checksums.read_text(encoding="utf-8").splitlines()
         for line in tqdm(lines, desc=f"checking {entry.name}", unit="file"):
             expected, name = line.split(maxsplit=1)
             if not (folder / name).is_file():
-                raise BrokenArchive(f"{name} is missing in it")
+                raise BrokenFile(f"{name} is missing in it")
             with open(folder / name, "rb") as file:
                 if hashlib.file_digest(file, "sha256").hexdigest() != expected:
-                    raise BrokenArchive(f"{name} in it does not have the SHA-256 of the list")
+                    raise BrokenFile(f"{name} in it does not have the SHA-256 of the list")
     for split in entry.counts or ["train"]:
         pictures = folder / entry.name / split
         found = len(pictures_in(pictures)) if pictures.is_dir() else 0
         expected = entry.counts.get(split, found or "some")
         if found != expected:
             name = f"{entry.name}/{split}"
-            raise BrokenArchive(f"{name} in it holds {found} pictures, not {expected}")
+            raise BrokenFile(f"{name} in it holds {found} pictures, not {expected}")
 
 
 def download(entry: "DataSet", root: Path) -> Path:
     """Fetch, unpack and verify the archive of a set; return `root/name`, complete, or raise.
 
-    An archive that lies at `root/NAME.tar.gz` already is used, and left there; a downloaded one is
-    removed in the end. One that is not what it should be is moved aside, to `NAME.tar.gz.broken`.
+    The archive is `root/NAME.tar.gz`, which may have been put there by hand.
     """
     folder, archive = root / entry.name, root / f"{entry.name}.tar.gz"
-    put_by_hand = archive.exists()
-    if not put_by_hand:
-        fetch(entry.url, archive)
-    try:
-        with whole_folder(folder) as partial:
-            unpack(archive, partial.parent)
-            verify(entry, partial.parent)
-    except BrokenArchive as error:
-        broken = archive.with_name(archive.name + ".broken")
-        os.replace(archive, broken)
-        origin = archive if put_by_hand else entry.url
-        raise Pix2PixError(
-            f"The archive {origin} is not usable: {error}. It is kept as {broken}; run the same "
-            f"command again to download it afresh, or put a good one at {archive} by hand first."
-        ) from None
-    if not put_by_hand:
-        archive.unlink()
+    with fetched(entry.url, archive), whole_folder(folder) as partial:
+        unpack(archive, partial.parent)
+        verify(entry, partial.parent)
     return folder

@@ -10,8 +10,7 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from ..files.weights import find_weights
-from ..generator import load_generator, save_generator
+from ..files.weights import find_weights, read_weights, write_weights
 from ..runtime.device import device_name
 from .features import FeatureScores
 from .pairs import threads
@@ -154,6 +153,6 @@ def write_card(weights: str | Path, scores: dict) -> None:
     Intervals, and what could not be scored, stay out of it.
     """
     path = find_weights(weights)
-    generator, card = load_generator(path)
+    tensors, config, card = read_weights(path)
     plain = {name: score for name, score in scores.items() if not isinstance(score, dict)}
-    save_generator(generator, path, card | {"metrics": plain})
+    write_weights(path, tensors, config, card | {"metrics": plain}, half=False)
