@@ -1,34 +1,37 @@
 """A training beside another program: our step and the reference's, alone and with a busy neighbour.
 
 The neighbour multiplies matrices on one thread without end. "reference" is that of `train_step.py`;
-"ours" is `pix2pix train`, whose threads sleep while they wait; "ours, spinning" is the same with
-OpenMP's own way of waiting, and "ours, one thread" the same on one thread. Each lives in a process
-of its own, and they take turns of three steps, four rounds alone and four beside the neighbour.
-Prints one JSON line and keeps it in `results/busy.json`. About four minutes on two cores.
+the others are `pix2pix train`: with threads that stay awake for a moment when they wait for each
+other, as it has them on a machine of its own; that sleep at once, as it has them where others are
+at work; that wait as OpenMP has it, awake for milliseconds; and on one thread. Each lives in a
+process of its own, and they take turns of three steps, four rounds alone and four beside the
+neighbour. Prints one JSON line and keeps it in `results/busy.json`. About three minutes on two
+cores.
 """
 
 import datetime
 import json
 import multiprocessing
-import os
 import statistics
 from pathlib import Path
 
 import torch
-from train_step import serve
+from train_step import environment, serve
 
 from pix2pix_lib.runtime.device import device_name
 from pix2pix_lib.runtime.records import write_json
+from pix2pix_lib.runtime.threads import NONE, PATIENCE
 
 RESULTS = Path(__file__).parents[1] / "results" / "busy.json"
-PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE"}
 # Name: what of `train_step.py`, on how many threads, in which environment.
 CONTENDERS = {
     "reference": ("reference", None, {}),
-    "ours": ("ours", None, PASSIVE),
-    "ours, spinning": ("ours", None, {}),
-    "ours, one thread": ("ours", 1, PASSIVE),
+    "awake for a moment": ("ours", None, PATIENCE),
+    "asleep at once": ("ours", None, NONE),
+    "awake for long": ("ours", None, {}),
+    "one thread": ("ours", 1, PATIENCE),
 }
+OURS = {"alone": "awake for a moment", "beside_another": "asleep at once"}  # of `share_the_cores`
 ROUNDS = 4
 STEPS = 3
 
@@ -40,13 +43,12 @@ def neighbour() -> None:
         one @ one
 
 
-def start(context, recipe: str, threads: int | None, environment: dict):
+def start(context, recipe: str, threads: int | None, added: dict):
     """The pipe to a process that takes steps of a recipe, as `serve` does."""
     ours, theirs = context.Pipe()
-    os.environ.pop("OMP_WAIT_POLICY", None)
-    os.environ.update(environment)
     arguments = (theirs, recipe, 1, "cpu", threads or torch.get_num_threads())
-    context.Process(target=serve, args=arguments, daemon=True).start()
+    with environment(added):
+        context.Process(target=serve, args=arguments, daemon=True).start()
     theirs.close()
     return ours
 
@@ -71,9 +73,11 @@ def main() -> None:
     busy.start()
     facts["beside_another"] = take_turns(pipes)
     busy.terminate()
-    for when in ("alone", "beside_another"):
-        seconds = facts[when]
-        facts[f"ratio_{when}"] = round(seconds["reference"] / seconds["ours"], 2)
+    for pipe in pipes.values():
+        pipe.send(None)
+        pipe.recv()
+    for when, ours in OURS.items():
+        facts[f"ratio_{when}"] = round(facts[when]["reference"] / facts[when][ours], 2)
     print(json.dumps(facts))
     write_json(RESULTS, facts)
 

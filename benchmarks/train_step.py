@@ -4,7 +4,7 @@
 contiguous layout, Adam as it comes, three passes through the discriminator, whose gradients the
 generator's step does not compute; "naive" computes and drops them, as tutorials do. Then one change
 after the other, each on top of those before it, and last "ours", in bf16 and in fp32: what `pix2pix
-train` does with `--precision` so, threads that wait asleep (`share_the_cores`) included. "ours" is
+train` does with `--precision` so, with threads that wait as `share_the_cores` has it. "ours" is
 the one of the two that `--precision auto` takes here. At batch 16 "compiled" is that one with
 `torch.compile`, where there is a C++ compiler.
 
@@ -27,7 +27,8 @@ import shutil
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -41,6 +42,7 @@ from pix2pix_lib.objective import GANLoss, discriminator_loss, generator_loss
 from pix2pix_lib.runtime.device import device_name, pick_device
 from pix2pix_lib.runtime.records import write_json
 from pix2pix_lib.runtime.speed import InBfloat16, keep_memory
+from pix2pix_lib.runtime.threads import PATIENCE
 from pix2pix_lib.training import TrainConfig, Trainer, adam_with_schedule, train_on, train_step
 
 RESULTS = Path(__file__).parents[1] / "results" / "train_step.json"
@@ -164,16 +166,26 @@ def serve(pipe, recipe: str, pairs: int, device_type: str, threads: int) -> None
     pipe.send(peak_memory(device))
 
 
+@contextmanager
+def environment(added: dict[str, str]) -> Iterator[None]:
+    """For processes that are started now: the environment as it is, and these."""
+    before = dict(os.environ)
+    os.environ.update(added)
+    yield
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
+
+
 def start_contenders(recipes: list[str], pairs: int, device: torch.device) -> dict:
     """Name → pipe to the process that runs this recipe."""
     context, pipes = multiprocessing.get_context("spawn"), {}
     for recipe in recipes:
-        os.environ.pop("OMP_WAIT_POLICY", None)
-        if recipe.startswith("ours") or recipe == "compiled":
-            os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # as `share_the_cores` has it
         pipes[recipe], other = context.Pipe()
         arguments = (other, recipe, pairs, device.type, torch.get_num_threads())
-        context.Process(target=serve, args=arguments, daemon=True).start()
+        ours = recipe.startswith("ours") or recipe == "compiled"
+        with environment(PATIENCE if ours else {}):
+            context.Process(target=serve, args=arguments, daemon=True).start()
         other.close()  # so that a process that dies is an error here, not a wait without end
     return pipes
 

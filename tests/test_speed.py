@@ -10,9 +10,8 @@ import torch
 import train_step as benchmark
 from platforms import posix_only
 from torch import nn
-from training_process import start
 
-from pix2pix_lib import Pix2PixError
+from pix2pix_lib import Pix2PixError, training
 from pix2pix_lib.from_config import build_networks
 from pix2pix_lib.runtime import fitting, speed
 from pix2pix_lib.runtime.failures import explain, watch_workers
@@ -134,13 +133,14 @@ def test_too_little_memory_is_said_in_one_sentence(six_pairs, tmp_path):
         fit(config.replace(load_size=64, ngf=64_000))
 
 
-def test_without_a_compiler_compiling_is_refused_in_one_sentence(config, tmp_path):
-    """In a process of its own, that finds no programs compiled before."""
-    missing = {"CXX": "no-such-compiler", "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "compiled")}
-    process = start(config, "--compile", **missing)
-    _, errors = process.communicate(timeout=300)
-    assert process.returncode == 1 and "Traceback" not in errors
-    assert "No working C++ compiler" in errors and "train without --compile" in errors
+def test_without_a_compiler_compiling_is_refused_in_one_sentence(config, tmp_path, monkeypatch):
+    """A step that is compiled: the networks would take longer to get to the same error."""
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled"))
+    compiled = torch.compile(lambda trainer, batch: batch["source"] + 1)
+    monkeypatch.setattr(training, "train_on", compiled)
+    with pytest.raises(Pix2PixError, match="No working C.. compiler.*: train without --compile"):
+        fit(config)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Threads that wait asleep, and no more of them than the process may run."""
+"""Threads that soon sleep when they wait, and no more of them than the process may run."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ import pytest
 
 from pix2pix_lib.runtime import threads
 
-NAMES = ("OMP_WAIT_POLICY", "OMP_NUM_THREADS")
+NAMES = ("OMP_WAIT_POLICY", "OMP_NUM_THREADS", *threads.PATIENCE)
 
 
 @pytest.fixture
@@ -38,8 +38,14 @@ def test_a_container_may_grant_fewer_cores(machine, quota, cores):
     machine(8, quota)
     assert threads.usable_cores() == cores
     threads.share_the_cores()
-    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert {name: os.environ[name] for name in threads.PATIENCE} == threads.PATIENCE
     assert os.environ.get("OMP_NUM_THREADS") == (str(cores) if cores < 8 else None)
+
+
+def test_beside_others_threads_sleep_at_once(machine):
+    machine(8, load=1.0)
+    threads.share_the_cores()
+    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE" and not os.environ.keys() & threads.PATIENCE
 
 
 def test_affinity_counts(machine, monkeypatch):
@@ -53,11 +59,11 @@ def test_what_is_set_stays(machine, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
     threads.share_the_cores()
-    assert [os.environ[name] for name in NAMES] == ["ACTIVE", "3"]
+    assert [os.environ.get(name) for name in NAMES] == ["ACTIVE", "3", None, None]
 
 
 def test_a_crowded_machine_is_said(machine, monkeypatch):
-    machine(2, load=0.9)
+    machine(2, load=0.4)
     assert threads.crowd() is None
     machine(2, load=1.9)
     assert "1.9 programs at a time wanted one of 2 cores" in threads.crowd()
@@ -68,9 +74,10 @@ def test_a_crowded_machine_is_said(machine, monkeypatch):
 def test_the_command_line_shares_before_pytorch_is_loaded():
     program = (
         "import os, sys\nfrom pix2pix_lib.cli import main\ntry: main(['--version'])\n"
-        "except SystemExit: print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules)"
+        "except SystemExit: print(*(os.environ.keys() & {'GOMP_SPINCOUNT', 'OMP_WAIT_POLICY'}),"
+        "'torch' in sys.modules)"
     )
     environment = {name: value for name, value in os.environ.items() if name not in NAMES}
     command = [sys.executable, "-c", program]
     told = subprocess.check_output(command, env=environment, text=True)
-    assert told.splitlines()[-1] == "PASSIVE False"
+    assert told.splitlines()[-1] in ("GOMP_SPINCOUNT False", "OMP_WAIT_POLICY False")

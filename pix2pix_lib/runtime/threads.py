@@ -6,6 +6,11 @@ from pathlib import Path
 
 # Of a container: microseconds of processor time, and in how many it may take them.
 QUOTA = Path("/sys/fs/cgroup/cpu.max")
+# How long a thread that waits for others stays awake: GNU's OpenMP counts turns of its loop, here a
+# twentieth of a millisecond or so, Intel's and LLVM's count milliseconds.
+PATIENCE = {"GOMP_SPINCOUNT": "10000", "KMP_BLOCKTIME": "1"}
+NONE = {"OMP_WAIT_POLICY": "PASSIVE"}  # asleep at once
+CROWDED = 0.5  # programs at a time, on average, that want a core
 
 
 def usable_cores() -> int:
@@ -21,26 +26,32 @@ def usable_cores() -> int:
         return cores
 
 
+def load() -> float:
+    """How many programs at a time wanted a core over the last minute; 0 where nobody counts."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0  # as on Windows
+
+
 def share_the_cores() -> None:
     """Let threads that wait for each other sleep, and start no more of them than may run.
 
-    Left alone they spin while they wait, and beside another program keep the very core busy that
-    the one they wait for needs. PyTorch reads it once, as it is loaded. What is set already stays.
+    Left alone they stay awake for milliseconds, and beside another program keep the very core busy
+    that the one they wait for needs. Where others are at work they sleep at once, which is slower
+    on a machine of one's own (`benchmarks/busy.py`). PyTorch reads it once, as it is loaded. What
+    is set already stays.
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if "OMP_WAIT_POLICY" not in os.environ:
+        for name, value in (NONE if load() >= CROWDED else PATIENCE).items():
+            os.environ.setdefault(name, value)
     cores = usable_cores()
     if cores < (os.cpu_count() or 1):  # else PyTorch counts better: one for each physical core
         os.environ.setdefault("OMP_NUM_THREADS", str(cores))
 
 
 def crowd() -> str | None:
-    """A sentence where other programs keep the cores busy, as the last minute's load tells."""
-    if not hasattr(os, "getloadavg"):  # Windows
-        return None
-    load, cores = os.getloadavg()[0], usable_cores()
-    if load < cores / 2:
+    """A sentence where other programs keep cores busy."""
+    if load() < CROWDED:
         return None
     return (
-        f"crowded: over the last minute {load:.1f} programs at a time wanted one of {cores} cores; "
-        "a training beside them is slower, and what is measured now is uncertain"
+        f"crowded: over the last minute {load():.1f} programs at a time wanted one of "
+        f"{usable_cores()} cores; what is measured now is uncertain, and a training is slower"
     )
