@@ -5,17 +5,16 @@ What has been measured stands in `gpu.json` after every row.
 """
 
 import argparse
-import contextlib
 import datetime
 import json
-import multiprocessing
 import os
 import tarfile
 import tempfile
 import time
-import traceback
 from collections.abc import Iterator
 from pathlib import Path
+
+from gpu_workers import Worker
 
 BATCHES = {"training": (1, 4, 16, 64), "inference": (1, 16)}
 NAMES = {  # of the contenders in gpu_steps.py
@@ -36,78 +35,9 @@ DIRECTIONS = {
     "earth_map2sat_gpu": {"direction": "BtoA"},
 }
 # Shares of the time: when the first tables end, and what is kept for the end of all.
-TABLES, RECIPE, COMPILED_TABLES, END = 0.28, 0.2, 0.13, 0.03
+TABLES, RECIPE, COMPILED_TABLES, END = 0.36, 0.18, 0.13, 0.03
 PART_SECONDS = 40  # the most for one row
 MOST_BYTES = 15 * 2**20  # of a file that is brought back
-
-
-def serve(pipe, niceness: int) -> None:
-    """Do one job after the other; each is answered, by what it returns or by what went wrong."""
-    if niceness and hasattr(os, "nice"):
-        os.nice(niceness)
-    import gpu_runs
-    import gpu_steps
-
-    jobs = gpu_steps.JOBS | gpu_runs.JOBS
-    while (message := pipe.recv()) is not None:
-        name, settings = message
-        try:
-            answer = jobs[name](**settings)
-        except Exception as error:
-            traceback.print_exc()
-            answer = {"failed": f"{type(error).__name__}: {error}"[:300]}
-        pipe.send(answer)
-
-
-class Worker:
-    """A process that does jobs; one that dies, or takes too long, is followed by another."""
-
-    def __init__(self, niceness: int = 0):
-        self.niceness = niceness
-        self.start()
-
-    def start(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.pipe, other = context.Pipe()
-        # No daemon: it has children itself, which read pictures.
-        self.process = context.Process(target=serve, args=(other, self.niceness))
-        self.process.start()
-        other.close()
-        self.begun = 0
-
-    def begin(self, job: str, **settings) -> None:
-        self.begun += 1
-        with contextlib.suppress(OSError):  # of one that died: `end` says so
-            self.pipe.send((job, settings))
-
-    def end(self, seconds: float) -> dict:
-        """The answer to the oldest job that was begun."""
-        if not self.begun:
-            return {"failed": "the process ended in an earlier job"}
-        try:
-            if self.pipe.poll(max(0, seconds)):
-                answer = self.pipe.recv()
-                self.begun -= 1
-                return answer
-            failed = f"took longer than {seconds:.0f} s"
-        except (EOFError, OSError):
-            failed = "the process ended"
-        self.stop()
-        self.start()
-        return {"failed": failed}
-
-    def ask(self, job: str, limit: float, **settings) -> dict:
-        """The answer, within `limit` seconds."""
-        self.begin(job, **settings)
-        return self.end(limit)
-
-    def stop(self) -> None:
-        with contextlib.suppress(OSError):
-            self.pipe.send(None)
-        self.process.join(0 if self.begun else 10)
-        self.process.kill()
-        self.process.join()
-        self.pipe.close()
 
 
 class Report:
@@ -143,16 +73,11 @@ def parts(batches: dict, names: dict) -> Iterator[dict]:
             yield from ({"kind": kind, "name": name, "batch": batch} for name in names[kind])
 
 
-def measure(report: Report, worker: Worker, part: dict, settings: dict) -> None:
-    """Add the row of one contender, or what went wrong."""
-    seconds = min(PART_SECONDS, report.left)
-    row = worker.ask("measure", seconds, **part, **settings) if seconds > 0 else no_time()
+def measure(report: Report, worker: Worker, part: dict, settings: dict, until: float = 0) -> None:
+    """Add the row of one contender, or what went wrong; `until` so much time is left."""
+    row = worker.ask("measure", min(PART_SECONDS, report.left - until), **part, **settings)
     compared = {} if "failed" in row else compare(report.content, part, row)
     report.add(part["kind"], {"name": part["name"], "batch": part["batch"]} | row | compared)
-
-
-def no_time() -> dict:
-    return {"failed": "no time was left"}
 
 
 def compare(content: dict, part: dict, row: dict) -> dict:
@@ -170,11 +95,8 @@ def compare(content: dict, part: dict, row: dict) -> dict:
 def measure_at_once(report: Report, worker: Worker, arguments, settings: dict) -> None:
     """The tables but for what needs a compiler."""
     until = report.left - TABLES * report.seconds
-    for part in parts(arguments.batches, NAMES):
-        if report.left > until:
-            measure(report, worker, part, settings)
-        else:
-            report.add(part["kind"], {"name": part["name"], "batch": part["batch"]} | no_time())
+    for part in parts(arguments.batches, arguments.names):
+        measure(report, worker, part, settings, until)
 
 
 def begin_compiling(arguments) -> list[tuple[Worker, list[dict]]]:
@@ -206,20 +128,20 @@ def measure_compiled(report: Report, compiling: list, settings: dict) -> None:
 
 def train_both(report: Report, worker: Worker, arguments, data: dict, work: Path) -> None:
     """Both directions, in equal shares of the time that is left for them."""
-    kept = (RECIPE + COMPILED_TABLES) * report.seconds
-    graphs = [row for row in report.content.get("training", []) if row["name"] == "CUDA graph"]
-    graph = all("failed" not in row for row in graphs)
+    until = (RECIPE + COMPILED_TABLES) * report.seconds
+    rows = report.content.get("training", [])
+    graph = any(row["name"] == "CUDA graph" and "failed" not in row for row in rows)
     for count, (name, settings) in enumerate(DIRECTIONS.items()):
-        seconds = (report.left - kept) / (len(DIRECTIONS) - count)
         settings = SETTINGS | settings | arguments.changes | data
-        if arguments.quick:
-            seconds = min(seconds, 2.0)
+        seconds = (report.left - until) / (len(DIRECTIONS) - count)
+        seconds = min(seconds, arguments.training_seconds)
         answer = worker.ask(
             "train", seconds + 15, name=name, settings=settings, seconds=seconds, graph=graph,
             trial_seconds=seconds / 20, out=str(arguments.out), work=str(work),
         )  # fmt: skip
+        graph = graph and "failed" not in answer  # perhaps the next one goes without it
         report.add("trainings", {"name": name} | answer)
-        pack(work, arguments.out / "runs.tar")
+        pack(work, tuple(DIRECTIONS), arguments.out / "runs.tar")
 
 
 def train_recipe(report: Report, worker: Worker, arguments, data: dict, work: Path) -> None:
@@ -227,35 +149,42 @@ def train_recipe(report: Report, worker: Worker, arguments, data: dict, work: Pa
     changes = arguments.changes | data | ({"epochs": 6} if arguments.quick else {})
     seconds = report.left - COMPILED_TABLES * report.seconds
     answer = worker.ask(
-        "recipe", seconds, name="recipe_gpu", changes=changes, save_every=128, work=str(work)
+        "recipe", seconds, name="recipe_gpu", changes=changes, seconds=0.9 * seconds, work=str(work)
     )
     report.add("trainings", {"name": "recipe_gpu"} | answer)
-    pack(work, arguments.out / "runs.tar")
+    pack(work, ("recipe_gpu",), arguments.out / "recipe_gpu.tar")
 
 
-def pack(work: Path, path: Path) -> None:
+def pack(work: Path, names: tuple[str, ...], path: Path) -> None:
     """What runs left, but for what a training that was ended might have."""
 
     def light(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
         return None if entry.name.endswith(".pt") or entry.size > MOST_BYTES else entry
 
     with tarfile.open(path, "w") as file:
-        for folder in sorted(work.iterdir()):
-            file.add(folder, folder.name, filter=light)
+        for name in names:
+            if (work / name).exists():
+                file.add(work / name, name, filter=light)
 
 
 def run(arguments, report: Report, workers: list[Worker], work: Path) -> None:
-    measuring, training = workers
+    measuring, training = workers[0], workers[-1]
+    together = measuring is training
     device = {"device": arguments.device}
     settings = device | arguments.shape | arguments.timing
-    load_size = arguments.changes.get("load_size", 286)
-    training.begin("get_data", data=arguments.data, load_size=load_size)
+    wanted = {"data": arguments.data, "load_size": arguments.changes.get("load_size", 286)}
+    if not together:
+        training.begin("get_data", **wanted)
     facts = report.add("facts", measuring.ask("facts", 90, **device, **arguments.shape))
     if "failed" in facts:
         raise SystemExit("The device cannot be used: see above.")
     answer = measuring.ask("graph_agrees", PART_SECONDS, **device, **arguments.shape)
     report.add("facts", {"graph_agrees": answer})
     measure_at_once(report, measuring, arguments, settings)
+    if together:
+        training.begin("get_data", **wanted)
+    else:
+        measuring.stop()  # and give its memory back
     compiling = []
     if arguments.device != "cpu":
         compiling = begin_compiling(arguments)
@@ -267,6 +196,18 @@ def run(arguments, report: Report, workers: list[Worker], work: Path) -> None:
         train_both(report, training, arguments, data, work)
         train_recipe(report, training, arguments, data, work)
     measure_compiled(report, compiling, settings)
+    print_tables(report.content)
+
+
+def print_tables(content: dict) -> None:
+    """Milliseconds, a line for each contender, a column for each batch size."""
+    for kind in NAMES:
+        rows = {(row["name"], row["batch"]): row for row in content.get(kind, [])}
+        batches = sorted({batch for _, batch in rows})
+        print(f"\n{kind}, ms at batch" + "".join(f"{batch:10d}" for batch in batches))
+        for name in dict.fromkeys(name for name, _ in rows):
+            times = [rows.get((name, batch), {}).get("milliseconds", "-") for batch in batches]
+            print(f"{name:22s}" + "".join(f"{time:>10}" for time in times))
 
 
 def read_arguments() -> argparse.Namespace:
@@ -277,23 +218,28 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="small networks, seconds each")
     parser.add_argument("--data", default="earth", help="another data set or folder, to try it")
     arguments = parser.parse_args()
-    arguments.batches, arguments.shape, arguments.changes = BATCHES, SHAPE, {}
-    arguments.timing = {"burst_seconds": 0.3, "bursts": 5}
+    arguments.names, arguments.batches, arguments.shape = NAMES, BATCHES, SHAPE
+    arguments.timing, arguments.training_seconds = {"burst_seconds": 0.3, "bursts": 5}, 600
+    arguments.changes = {}
     if arguments.quick:
         arguments.batches = {"training": (1,), "inference": (1,)}
         arguments.shape = {"size": 64, "ngf": 4}
-        arguments.timing = {"burst_seconds": 0.01, "bursts": 1}
+        arguments.timing, arguments.training_seconds = {"burst_seconds": 0.01, "bursts": 1}, 1
         arguments.changes = {
             "size": 64, "load_size": 72, "ngf": 4, "ndf": 4, "workers": 0, "batch_size": 2,
-            "log_every": 1,
+            "pairs": 6, "log_every": 1,
         }  # fmt: skip
+    if arguments.device == "cpu":
+        arguments.names = {kind: (names[0], names[-1]) for kind, names in NAMES.items()}
     arguments.out.mkdir(parents=True, exist_ok=True)
     return arguments
 
 
 def main() -> None:
     arguments = read_arguments()
-    report, workers = Report(arguments.out, arguments.minutes), [Worker(), Worker()]
+    report = Report(arguments.out, arguments.minutes)
+    # What a GPU is measured with, and what reads the data and trains.
+    workers = [Worker() for _ in range(1 if arguments.quick else 2)]
     try:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as work:
             run(arguments, report, workers, Path(work))

