@@ -28,7 +28,7 @@ COMPILED = {
 SHAPE = {"size": 256, "ngf": 64}
 SETTINGS = {  # of the trainings; ngf 28 is the widest whose weights fit in 15 MiB
     "mirror": "diagonal", "zoom": 1.4, "up": "resize", "ngf": 28, "ndf": 64, "batch_size": 4,
-    "ema": 0.999, "lambda_l1": 100.0, "workers": 13,
+    "ema": 0.999, "lambda_l1": 100.0, "workers": 10,
 }  # fmt: skip
 DIRECTIONS = {
     "earth_sat2map_gpu": {"direction": "AtoB", "colour_jitter": 0.1},
@@ -108,7 +108,7 @@ def begin_compiling(arguments) -> list[tuple[Worker, list[dict]]]:
     shape = {"device": arguments.device} | arguments.shape
     compiling = []
     for group in together.values():
-        compiling.append((Worker(niceness=10), group))
+        compiling.append((Worker(), group))
         for part in group:
             compiling[-1][0].begin("prepare", **part, **shape)
     return compiling

@@ -44,7 +44,9 @@ for argument in "$@"; do
 done
 mkdir -p "$out"
 
-if ! "$python" -c "import albumentations, pooch, tomli_w" 2>/dev/null; then
+found='from importlib.util import find_spec
+raise SystemExit(not all(map(find_spec, ("albumentations", "pooch", "tomli_w"))))'
+if ! "$python" -c "$found"; then
     if [ ! -e .gpu/site.tar.xz ]; then
         echo "Packages are missing here: run \`python benchmarks/gpu_pack.py\` where there is a network," \
             "and bring its folder .gpu/ along." >&2

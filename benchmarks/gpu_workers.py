@@ -2,14 +2,11 @@
 
 import contextlib
 import multiprocessing
-import os
 import traceback
 
 
-def serve(pipe, niceness: int) -> None:
+def serve(pipe) -> None:
     """Do one job after the other; each is answered, by what it returns or by what went wrong."""
-    if niceness and hasattr(os, "nice"):
-        os.nice(niceness)
     import gpu_runs
     import gpu_steps
 
@@ -27,15 +24,14 @@ def serve(pipe, niceness: int) -> None:
 class Worker:
     """A process that does jobs; one that dies, or takes too long, is followed by another."""
 
-    def __init__(self, niceness: int = 0):
-        self.niceness = niceness
+    def __init__(self):
         self.start()
 
     def start(self) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, other = context.Pipe()
         # No daemon: it has children itself, which read pictures.
-        self.process = context.Process(target=serve, args=(other, self.niceness))
+        self.process = context.Process(target=serve, args=(other,))
         self.process.start()
         other.close()
         self.begun = 0
