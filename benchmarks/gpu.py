@@ -135,8 +135,9 @@ def train_both(report: Report, worker: Worker, arguments, data: dict, work: Path
         settings = SETTINGS | settings | arguments.changes | data
         seconds = (report.left - until) / (len(DIRECTIONS) - count)
         seconds = min(seconds, arguments.training_seconds)
+        limit = seconds + 15 if seconds > 0 else 0
         answer = worker.ask(
-            "train", seconds + 15, name=name, settings=settings, seconds=seconds, graph=graph,
+            "train", limit, name=name, settings=settings, seconds=seconds, graph=graph,
             trial_seconds=seconds / 20, out=str(arguments.out), work=str(work),
         )  # fmt: skip
         graph = graph and "failed" not in answer  # perhaps the next one goes without it

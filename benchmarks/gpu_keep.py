@@ -11,10 +11,13 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+from recipe import KEPT
+
 from pix2pix_lib.explorers.training import read_run, write_history
 from pix2pix_lib.runtime.records import write_json
 
 REPOSITORY = Path(__file__).parents[1]
+FACTS = ("total_steps", *KEPT, "seconds", "date")  # that recipe.py keeps
 
 
 def unpack(path: Path, folder: Path | str) -> None:
@@ -41,7 +44,8 @@ def main() -> None:
         elif name == "recipe_gpu":
             with tempfile.TemporaryDirectory() as unpacked:
                 unpack(folder / f"{name}.tar", unpacked)
-                history = read_run(Path(unpacked, name))._replace(facts=facts)
+                history = read_run(Path(unpacked, name))
+            history = history._replace(facts={fact: facts[fact] for fact in FACTS})
             write_history(history, results / name)
         else:
             unpack(folder / "runs.tar", runs)

@@ -1,7 +1,7 @@
 """What `gpu.py` measures: recipes of the training step, and ways to translate a picture.
 
-Its jobs return rows for the tables. `TRAINING` and `INFERENCE` say how each contender is built and
-what its products are computed in.
+Its jobs return rows for the tables. `CONTENDERS` says how each is built, and what its products are
+computed in.
 """
 
 import functools

@@ -7,8 +7,11 @@ import traceback
 
 def serve(pipe) -> None:
     """Do one job after the other; each is answered, by what it returns or by what went wrong."""
+    import cv2
     import gpu_runs
     import gpu_steps
+
+    cv2.setNumThreads(1)  # several processes read pairs, which inherit this
 
     jobs = gpu_steps.JOBS | gpu_runs.JOBS
     while (message := pipe.recv()) is not None:

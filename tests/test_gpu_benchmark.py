@@ -96,6 +96,7 @@ def test_everything_runs_small_on_a_processor(six_pairs, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["gpu_keep.py", str(out), "--root", str(root)])
     gpu_keep.main()
     assert read_history(root / "results" / "recipe_gpu").facts["pairs"] == 6
-    _, card = load_generator(root / "runs" / "earth_map2sat_gpu" / "generator.safetensors")
-    assert card["direction"] == "BtoA"
-    assert list((root / "runs" / "earth_map2sat_gpu" / "samples").iterdir())
+    run = root / "runs" / "earth_map2sat_gpu"
+    assert load_generator(run / "generator.safetensors")[1]["direction"] == "BtoA"
+    keep_run.show_history(run, tmp_path)
+    assert (tmp_path / "history.jpg").exists()
