@@ -86,13 +86,19 @@ def translate_pixels(forward: Callable, pixels: np.ndarray, size: int, overlap: 
     return output[: pixels.shape[0], : pixels.shape[1]]
 
 # %% ../notebooks/11_inference.ipynb #tile-overlap
-def tile_overlap(size: int) -> int:
-    """How far tiles of `size` reach into the next one: a quarter, enough to hide the seams.
+def tile_overlap(height: int, width: int, size: int) -> int:
+    """How far tiles of `size` overlap: a quarter, or up to half where that takes no more of them.
 
-    The least with seams under 2 levels of 255 at 19 of 20 places, measured with both bundled
-    networks, whose size is 256, by `benchmarks/overlap.py`; see `results/overlap.json`.
+    A quarter is the least with seams under 2 levels of 255 at 19 of 20 places, measured with both
+    bundled networks of size 256 by `benchmarks/overlap.py`; see `results/overlap.json`.
     """
-    return size // 4
+
+    def more_tiles(overlap: int) -> list[int]:  # than one, down and across
+        step = size - overlap
+        return [(padded_length(side, size, overlap) - size) // step for side in (height, width)]
+
+    overlaps = range(size // 4, size // 2 + 1)
+    return max(each for each in overlaps if more_tiles(each) == more_tiles(size // 4))
 
 # %% ../notebooks/11_inference.ipynb #dropout
 @contextmanager
@@ -132,8 +138,9 @@ def translate_picture(
     if stochastic:
         forward = pytorch_engine(generator)
     pixels, size = np.asarray(to_rgb(picture)), generator.config["size"]
+    overlap = tile_overlap(*pixels.shape[:2], size)
     with torch.inference_mode(), dropout(generator, stochastic, seed):
-        return Image.fromarray(translate_pixels(forward, pixels, size, tile_overlap(size)))
+        return Image.fromarray(translate_pixels(forward, pixels, size, overlap))
 
 # %% ../notebooks/11_inference.ipynb #translator
 class Translator:

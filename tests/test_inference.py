@@ -1,6 +1,7 @@
 """Translator: any size, any mode, the same bits every time."""
 
 import json
+import math
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -154,16 +155,28 @@ def test_the_overlap_is_the_least_whose_seams_are_hidden():
     rows = [row for row in measured if row["blend"] == "even"]
     seen = {row["overlap"] for row in rows if row["seam_p95"] >= 2}
     assert {row["network"] for row in rows} == {"earth_sat2map", "earth_map2sat"}
-    assert tile_overlap(256) == min({row["overlap"] for row in rows} - seen)
-    assert tile_overlap(256) < min(row["overlap"] for row in rows if row["cost"] > 4 / 2)
-    assert [4 * tile_overlap(size) for size in (64, 128)] == [64, 128]
+    assert tile_overlap(4096, 4096, 256) == min({row["overlap"] for row in rows} - seen)
+    tiles = {row["overlap"]: row["tiles"] for row in rows}
+    assert tiles[128] > 2 * tiles[tile_overlap(4096, 4096, 256)]
+    assert [tile_overlap(13 * size, size, size) for size in (64, 128)] == [16, 32]
+
+
+@given(st.integers(1, 3000), st.integers(1, 3000))
+def test_tiles_share_more_only_where_that_takes_no_more_of_them(height, width):
+    def tiles(overlap):
+        lengths = (padded_length(side, 64, overlap) for side in (height, width))
+        return math.prod((length - overlap) // (64 - overlap) for length in lengths)
+
+    overlap = tile_overlap(height, width, 64)
+    assert 16 <= overlap <= 32 and tiles(overlap) == tiles(16)
+    assert overlap == 32 or tiles(overlap + 1) > tiles(16)
 
 
 def test_a_large_picture_takes_no_more_tiles_than_it_needs(translator):
     tiles = []
-    translator = Translator(translator.generator, translator.card)
-    translator.forward = lambda batch: tiles.extend(batch) or batch
-    translator.translate(noise(64 + 12 * 48, 64 + 48))
+    counting = Translator(translator.generator, translator.card)
+    counting.forward = lambda batch: tiles.extend(batch) or batch
+    counting.translate(noise(64 + 12 * 48, 64 + 48))
     assert len(tiles) == 13 * 2
 
 
