@@ -122,6 +122,7 @@ class Service(Program):
         command = "-m", "uvicorn", "api_main:app", "--port", "{port}"
         super().__init__(*command, ready="/ready", **variables)
         self.client = httpx.Client(base_url=self.url, timeout=PATIENCE)
+        self.longest_side = 1000 * math.sqrt(settings.get("max_megapixels", 16))
 
     def memory(self) -> float:
         """Resident megabytes."""
@@ -140,16 +141,16 @@ class Service(Program):
         """A file that keeps the network busy for about so long, here and now."""
 
         def gradient(tiles: int) -> bytes:
-            """So many tiles along each side; they overlap by half."""
-            file, side = BytesIO(), 128 + 128 * tiles
+            """So many tiles along each side; they overlap by a quarter."""
+            file, side = BytesIO(), 64 + 192 * tiles
             Image.linear_gradient("L").resize((side, side)).save(file, "PNG")
             return file.getvalue()
 
         before = self.metric("pix2pix_translation_seconds_sum")
         self.client.post("/v1/translate", files={"file": gradient(2)}).raise_for_status()
         seconds_per_tile = (self.metric("pix2pix_translation_seconds_sum") - before) / 2**2
-        # 30 × 30 tiles are nearly the 16 megapixels that the service takes
-        return gradient(min(30, math.ceil(math.sqrt(seconds / seconds_per_tile))))
+        most = int((self.longest_side - 64) / 192)  # of as many pixels as the service takes
+        return gradient(min(most, math.ceil(math.sqrt(seconds / seconds_per_tile))))
 
 
 class FileServer(ThreadingHTTPServer):

@@ -87,7 +87,8 @@ def test_who_has_left_costs_nothing(small):
 
 
 def test_who_waits_too_long_is_told_and_costs_nothing():
-    with Service(timeout_seconds=3) as service, kept_busy(service, 12) as (slow,):
+    service = Service(timeout_seconds=3, max_megapixels=64)
+    with service, kept_busy(service, 12) as (slow,):
         before = translated(service)
         for response in (translate(service, encoded(noise())), slow.result()):
             assert "took more than 3 s" in assert_problem(response, 503)["detail"]

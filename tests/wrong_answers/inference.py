@@ -1,6 +1,6 @@
 """Typical wrong answers of lesson 11: name, what stands in the solution, what else, the words."""
 
-RISE = "torch.sin(position * torch.pi / 2) ** 2"
+RISE = "(torch.arange(overlap) + 0.5) / max(overlap, 1)"
 NORMALISED = "normalise(strip[:, left : left + size])"
 BYTES = "torch.tensor(strip[:, left : left + size]).permute(2, 0, 1)"
 LAST_ROWS = "    output[height - overlap :] = denormalise(torch.from_numpy(band[:, :overlap]))\n"
@@ -46,10 +46,10 @@ WRONG = {
     "blending": [
         ("first tile fades", "weights[1:, :overlap]", "weights[:, :overlap]", "a single tile"),
         ("no centres", "(torch.arange(overlap) + 0.5)", "torch.arange(overlap)", "pixel centres"),
-        ("a ramp", RISE, "position", "kink"),
-        ("no square", RISE, RISE.removesuffix(" ** 2"), "pixel centres"),
+        ("a cosine", RISE, f"torch.sin({RISE} * torch.pi / 2) ** 2", "grow evenly"),
+        ("too little", RISE, f"0.4 + 0.2 * {RISE}", "from 0.5 / overlap up"),
         ("both rise", "= 1 - rise", "= rise", "must sum to 1"),
-        ("the wrong way", "torch.sin(", "torch.cos(", "fades *in*"),
+        ("the wrong way", RISE, f"1 - {RISE}", "fades *in*"),
         ("from the end", "size - overlap :]", "-overlap:]", "overlap of 0"),
     ],
     "tile_row": [
