@@ -21,9 +21,12 @@ from pix2pix_lib.files import cache
 from pix2pix_lib.files.pairs import find_pairs
 from pix2pix_lib.files.pictures import read_picture
 from pix2pix_lib.from_config import open_pairs
+from pix2pix_lib.generator import UNetGenerator, save_generator
+from pix2pix_lib.scorecard.pairs import matching_pairs
 from pix2pix_lib.training import TrainConfig
 
 TINY = ["--size", 64, "--load-size", 64, "--ngf", 4, "--ndf", 4, "--epochs", 1, "--workers", 0]
+TINY += ["--precision", "fp32", "--device", "cpu"]  # nothing is measured
 
 
 def two_folders(root: Path, names: tuple[str, ...], layout: str = "train/{}") -> list[Path]:
@@ -44,7 +47,7 @@ def train(data: Path, *more: str) -> int:
             str(data),
             "--out",
             str(out),
-            *map(str, [*TINY, "--device", "cpu", *more]),
+            *map(str, [*TINY, *more]),
         ]
     )
 
@@ -128,12 +131,14 @@ def test_the_white_level_is_a_setting_of_the_set(tmp_path, capsys):
     assert "nearly black, A or B (is --white-level what it should be?)" in capsys.readouterr().out
     assert main(["data", "check", str(root), "--white-level", "4095"]) == 0
     assert "nearly" not in capsys.readouterr().out
-    assert train(root, "--white-level", 4095) == 0
     pairs, _ = opened(root, white_level=4095)
     assert pairs.pair(0)[0].max() > 200
+    card = {"config": {"white_level": 4095.0, "size": 64, "load_size": 64}}
+    assert matching_pairs(card, root, "train").pair(0)[0].max() > 200
+    weights = tmp_path / "twelve.safetensors"
+    save_generator(UNetGenerator(ngf=4, size=64), weights, card)
     dark, bright = (tmp_path / name for name in ("dark.png", "bright.png"))
-    asked = ["translate", str(root / "train/A/0.png"), "--weights"]
-    asked += [str(tmp_path / "run" / "generator.safetensors"), "--device", "cpu", "-o"]
+    asked = ["translate", str(root / "train/A/0.png"), "--weights", str(weights), "-o"]
     assert main([*asked, str(bright)]) == 0  # as in training
     assert main([*asked, str(dark), "--white-level", "65535"]) == 0
     assert not np.array_equal(read_picture(dark), read_picture(bright))
@@ -237,7 +242,9 @@ def hidden(root: Path) -> list[str]:
 def test_a_cache_needs_room(root, monkeypatch):
     little = SimpleNamespace(free=cache.SPARE + 1000)
     monkeypatch.setattr(cache.shutil, "disk_usage", lambda folder: little)
-    with pytest.warns(UserWarning, match=r"no cache is kept.*would take 0.0 GB, and 1.0 GB are f"):
+    with pytest.warns(
+        UserWarning, match="no cache is kept.*would take 0 MB, with 1,000 for.*1,000 MB are f"
+    ):
         pairs = PairedImageFolder(root, size=64, cache=True)
     assert pairs.cache is None and not hidden(root) and pairs[2]["source"].shape == (64, 64, 3)
 
@@ -263,7 +270,7 @@ def test_a_folder_that_cannot_be_written_needs_no_cache(root):
 
 def test_a_large_cache_is_asked_for(root, monkeypatch):
     monkeypatch.setattr(cache, "MOST", 1000)
-    with pytest.warns(UserWarning, match="would take 0.0 GB: --cache asks for it"):
+    with pytest.warns(UserWarning, match="would take 0 MB: --cache asks for it"):
         opened(root)
     assert not hidden(root)
     opened(root, cache=True)

@@ -57,11 +57,12 @@ def open_cache(
 
 def check_room(root: Path, needed: int, asked_for: bool) -> None:
     """Raise `CannotWrite` for a cache that is too large to be made unasked, or for the disk."""
-    takes = f"It would take {needed / 1e9:.1f} GB"
+    takes = f"It would take {needed / 1e6:,.0f} MB"
     if needed > MOST and not asked_for:
         raise CannotWrite(f"{takes}: --cache asks for it.")
     if (free := shutil.disk_usage(root).free) < needed + SPARE:
-        raise CannotWrite(f"{takes}, and {free / 1e9:.1f} GB are free there.")
+        spare = f"{SPARE / 1e6:,.0f} for the run beside it"
+        raise CannotWrite(f"{takes}, with {spare}, and {free / 1e6:,.0f} MB are free there.")
 
 
 def is_whole(path: Path, shape: tuple[int, ...]) -> bool:
