@@ -20,6 +20,7 @@ from pix2pix_lib.data import PairedImageFolder, check, find, get, read_pair
 from pix2pix_lib.files import cache
 from pix2pix_lib.files.pairs import find_pairs
 from pix2pix_lib.files.pictures import read_picture
+from pix2pix_lib.files.translations import translate_files
 from pix2pix_lib.from_config import open_pairs
 from pix2pix_lib.generator import UNetGenerator, save_generator
 from pix2pix_lib.scorecard.pairs import matching_pairs
@@ -330,6 +331,9 @@ def test_links_that_lead_nowhere(root, capsys):
     assert "4.png is a link that leads nowhere." in capsys.readouterr().err
     with pytest.warns(UserWarning, match="4.png is a link that leads nowhere. The next pair"):
         opened(root, broken="skip")
+    with pytest.raises(Pix2PixError, match="^.*4.png is a link that leads nowhere.$"):
+        translate_files(lambda picture: picture, [root / "train"], root / "out")
+    assert len(list((root / "out").iterdir())) == 4, "the others are translated"
 
 
 def test_a_val_without_pictures_is_as_none(root):

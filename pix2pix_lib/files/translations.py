@@ -25,7 +25,7 @@ def plan_files(inputs: list[str | Path], output: str | Path) -> list[tuple[Path,
         plan = [(pictures[0], output)]
     else:
         plan = [(path, output / translated_name(path)) for path in pictures]
-    taken, originals = {}, {identity(path) for path in pictures}
+    taken, originals = {}, {identity(path) for path in pictures if path.exists()}
     for path, target in plan:
         if target.exists() and identity(target) in originals:
             raise Pix2PixError(f"{target} is an input and would be lost; choose another output.")
