@@ -10,6 +10,7 @@ from . import Pix2PixError, __version__, commands
 from .runtime.threads import share_the_cores
 from .runtime.workers import warn_plainly
 
+WHITE = "the level that is white in pictures of more than 8 bits, such as 4095"
 WEIGHTS, DEFAULT = "a name that `weights list` shows, or a file", " (default: earth_sat2map)"
 
 
@@ -22,7 +23,7 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
     carry_on = "carry on from the checkpoint in --out"
     parser.add_argument("--resume", action="store_true", help=carry_on)
     for name, entry in TrainConfig.model_fields.items():
-        if entry.annotation is bool:
+        if bool in (entry.annotation, *get_args(entry.annotation)):
             kind = {"action": argparse.BooleanOptionalAction}
         elif choices := get_args(entry.annotation):
             kind = {"choices": choices}
@@ -40,12 +41,14 @@ def add_data(parsers) -> None:
     listing.set_defaults(run=commands.data_list)
     getting = actions.add_parser("get", help="build or download a data set")
     getting.add_argument("name", metavar="NAME")
-    getting.add_argument("--root", default="data", help="folder of all sets (default: data)")
+    all_sets = "folder of all sets (default: data, or what PIX2PIX_DATA_DIR names)"
+    getting.add_argument("--root", metavar="DIR", help=all_sets)
     own = "your own pictures, for colorize and edges"
     getting.add_argument("--photographs", metavar="DIR", help=own)
     getting.set_defaults(run=commands.data_get)
     checking = actions.add_parser("check", help="inspect any folder of pairs")
     checking.add_argument("folder", metavar="DIR")
+    checking.add_argument("--white-level", type=float, default=0, metavar="N", help=WHITE)
     checking.set_defaults(run=commands.data_check)
 
 
@@ -137,6 +140,8 @@ def add_translate(parsers) -> None:
     noise = "keep dropout on, the paper's only noise"
     parser.add_argument("--stochastic", action="store_true", help=noise)
     parser.add_argument("--seed", type=int, help="of the dropout")
+    as_trained = f"{WHITE} (default: as in training)"
+    parser.add_argument("--white-level", type=float, metavar="N", help=as_trained)
     parser.set_defaults(run=commands.translate)
 
 
@@ -176,8 +181,11 @@ def main(arguments: list[str] | None = None) -> int:
     warn_plainly()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # Windows' code pages lack the arrow, for example
+    from .files.pictures import of_any_size  # not above: `--help` is quick
+
     try:
-        return parsed.run(parsed) or 0
+        with of_any_size():
+            return parsed.run(parsed) or 0
     except BrokenPipeError:  # whoever reads our output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -4,6 +4,7 @@
 import functools
 import os
 import platform
+import sys
 from pathlib import Path
 
 from . import Pix2PixError, __version__
@@ -14,19 +15,23 @@ def data_list(arguments) -> None:
 
     width = max(map(len, SETS))
     for name, entry in SETS.items():
-        print(f"{name:<{width}}  {entry.description}")
+        print(f"{name:<{width}}  {entry.direction}  {entry.description}")
 
 
 def data_get(arguments) -> None:
-    from .files.sets import get
+    from .files.sets import folder_of_sets, get
 
-    print(get(arguments.name, root=arguments.root, photographs=arguments.photographs))
+    folder = get(arguments.name, root=arguments.root, photographs=arguments.photographs)
+    print(folder)
+    if folder.parent.resolve() != folder_of_sets().resolve():
+        told = f"`train --data {arguments.name}` looks in {folder_of_sets()}: use --data {folder}"
+        print(f"pix2pix: {told}, or set PIX2PIX_DATA_DIR={folder.parent}.", file=sys.stderr)
 
 
 def data_check(arguments) -> int:
     from .files.doctor import check
 
-    report = check(arguments.folder)
+    report = check(arguments.folder, arguments.white_level)
     print(report)
     return 0 if report.ok else 1
 
@@ -128,7 +133,10 @@ def translate(arguments) -> None:
     translator = Translator.load(arguments.weights, device=arguments.device)
     noise = {"stochastic": arguments.stochastic, "seed": arguments.seed}
     one = functools.partial(translator.translate, **noise)
-    translate_files(one, arguments.inputs, arguments.output)
+    white_level = arguments.white_level
+    if white_level is None:
+        white_level = translator.card.get("config", {}).get("white_level", 0)
+    translate_files(one, arguments.inputs, arguments.output, white_level)
 
 
 def export(arguments) -> None:

@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 
 from . import Pix2PixError
 from .files.pairs import PairReader
-from .files.pictures import read_picture
+from .files.pictures import read_alike
 
 # `check`, `find` and `get` are handed on: others call `data.check`, `data.find`, `data.get`.
 from .files.doctor import check as check
@@ -36,7 +36,9 @@ def split_pair(picture: Image.Image) -> tuple[Image.Image, Image.Image]:
     return picture.crop((0, 0, width // 2, height)), picture.crop((width // 2, 0, width, height))
 
 # %% ../notebooks/01_dataset_inspection.ipynb #read-pair
-def read_pair(files: tuple[Path, ...], size: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+def read_pair(
+    files: tuple[Path, ...], size: int | None = None, white_level: float = 0
+) -> tuple[np.ndarray, np.ndarray]:
     """A and B of one pair as uint8 arrays (height, width, 3), `size` pixels square where given.
 
     `files` is one picture with both sides in it, or a picture of each. What cannot be read, and
@@ -44,14 +46,11 @@ def read_pair(files: tuple[Path, ...], size: int | None = None) -> tuple[np.ndar
     """
     sides_in_a_file = 2 if len(files) == 1 else 1
     least = size and (sides_in_a_file * size, size)  # (width, height) that each file must keep
-    pictures = [read_picture(path, least) for path in files]
+    pictures = read_alike(files, least, white_level)
     try:
         a, b = pictures if len(files) == 2 else split_pair(pictures[0])
     except Pix2PixError as error:
         raise Pix2PixError(f"{files[0]}: {error}") from None
-    if a.size != b.size:
-        sizes = f"{a.width}×{a.height}, but {files[1]} is {b.width}×{b.height}"
-        raise Pix2PixError(f"{files[0]} is {sizes}.")
     return tuple(resize(np.asarray(side), size) for side in (a, b))
 
 # %% ../notebooks/01_dataset_inspection.ipynb #resize
@@ -95,13 +94,12 @@ class PairedImageFolder(PairReader, Dataset):
     """Pairs of `root/split` as `{"source", "target", "name"}`; `direction` is "AtoB" or "BtoA".
 
     The pictures are uint8 arrays (height, width, 3), or what `transform(source, target, seed)`
-    makes of them. `size`, `cache` and `broken` are those of `PairReader`.
+    makes of them. `reading`: `size`, `cache`, `broken` and `white_level` of `PairReader`.
     """
 
     def __init__(self, root: str | Path, split: str = "train", direction: str = "AtoB",
-                 transform: Callable | None = None, seed: int = 0, size: int | None = None,
-                 cache: bool = False, broken: str = "stop"):
-        super().__init__(root, split, read_pair, size, cache, broken)
+                 transform: Callable | None = None, seed: int = 0, **reading):
+        super().__init__(root, split, read_pair, **reading)
         in_direction("AB", direction)  # an unknown one is an error now, not at the first pair
         self.direction, self.transform, self.seed, self.epoch = direction, transform, seed, 0
 

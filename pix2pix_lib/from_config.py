@@ -7,7 +7,7 @@ from . import Pix2PixError
 from .augment import eval_transform, train_transform
 from .data import PairedImageFolder, find
 from .discriminator import PatchBlock, PatchGAN
-from .files.pairs import SomePairs
+from .files.pairs import SomePairs, has_pairs
 from .files.weights import weights_for
 from .generator import DecoderBlock, EncoderBlock, UNetGenerator
 from .runtime.config import TrainConfig
@@ -16,27 +16,33 @@ from .runtime.speed import checkpoint_activations
 
 
 def open_pairs(config: TrainConfig) -> tuple[PairedImageFolder | SomePairs, PairedImageFolder]:
-    """The training pairs, augmented, and the pairs that samples are drawn from: val if there is."""
+    """The training pairs, augmented, and the pairs that samples are drawn from: val if there is.
+
+    All of them have been read once: what cannot be is an error, or a warning, now.
+    """
     root = find(config.data)
     augmentation = train_transform(
         config.load_size, config.size, mirror=config.mirror, zoom=config.zoom,
         rotate=config.rotate, colour_jitter=config.colour_jitter, noise=config.noise,
     )
-    shared = {"direction": config.direction, "broken": config.broken}
+    shared = {name: getattr(config, name) for name in ("direction", "broken", "white_level")}
+    shared["size"] = config.load_size
     pairs = PairedImageFolder(
-        root, "train", transform=augmentation, seed=config.seed, size=config.load_size,
-        cache=config.cache, **shared,
+        root, "train", transform=augmentation, seed=config.seed, cache=config.cache, **shared
     )
+    pairs.look_through()
     if config.pairs:
         pairs = SomePairs(pairs, config.pairs)
     if len(pairs) < config.batch_size:
         raise Pix2PixError(
             f"{root} has {len(pairs)} training pairs, too few for a batch of {config.batch_size}."
         )
-    split = "val" if (root / "val").is_dir() else "train"
+    split = "val" if has_pairs(root, "val") else "train"
     # Read as training reads, so that a large file is decoded and shrunk in the same way.
     as_they_are = eval_transform(config.size, config.load_size)
-    samples = PairedImageFolder(root, split, transform=as_they_are, size=config.load_size, **shared)
+    samples = PairedImageFolder(root, split, transform=as_they_are, **shared)
+    if split == "val":
+        samples.look_through()
     return pairs, samples
 
 

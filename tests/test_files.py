@@ -32,17 +32,10 @@ def saved(picture: Image.Image, path: Path, **options) -> np.ndarray:
 
 def test_sixteen_bits_are_scaled(tmp_path):
     ramp = np.linspace(0, 65535, 256).astype(np.uint16)[None].repeat(4, axis=0)
-    wide = (ramp.astype(np.int64) * 2**15).astype(np.int32)  # all 31 bits
     floats = (ramp / 65535).astype(np.float32)
-    for name, levels, tolerance in [
-        ("16.png", ramp, 0),
-        ("16.tif", ramp, 0),
-        ("i.tif", ramp.astype(np.int32), 0),  # 16 bits in 32
-        ("w.tif", wide, 1),
-        ("f.tif", floats, 1),
-    ]:
+    for name, levels in [("16.png", ramp), ("16.tif", ramp), ("f.tif", floats)]:
         read = saved(Image.fromarray(levels), tmp_path / name)
-        assert np.abs(read[0, :, 0] - np.arange(256)).max() <= tolerance, name
+        assert read[0, :, 0].tolist() == list(range(256)), name
 
 
 def test_alpha_lies_on_white(tmp_path):

@@ -13,8 +13,14 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from .. import Pix2PixError
-from .pairs import find_pairs
-from .pictures import read_picture
+from .pairs import find_pairs, folders_of
+from .pictures import SizesDiffer, has_deep_colours, pictures_in, read_alike, unread_in
+
+SPLITS = {  # what it is when one has no pictures, and what they would be for
+    "train": ("error", "which holds the training pairs"),
+    "val": ("warning", "to judge a training by"),
+    "test": ("warning", None),
+}
 
 
 @dataclass
@@ -22,6 +28,7 @@ class Report:
     """What `check` found; `print` it for the table."""
 
     folder: Path
+    white_level: float = 0  # of pictures of more than 8 bits
     sizes: dict[str, Counter] = field(default_factory=dict)  # split: {size of a side: pairs}
     findings: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # (level, what): where
 
@@ -111,35 +118,40 @@ def looks_swapped(features: np.ndarray) -> np.ndarray:
 def format_warnings(path: Path) -> Iterator[str]:
     """What is unusual about the format of a picture file, by its header; all of it is read well."""
     with Image.open(path) as picture:
-        if picture.mode[0] in "IF" or any(";16" in str(tile[3:]) for tile in picture.tile):
+        if picture.mode[0] in "IF" or has_deep_colours(picture):
             yield "more than 8 bits a channel, will be scaled"
         if picture.has_transparency_data:
             yield "transparent, will be laid on white"
+        if picture.format != "MPO" and getattr(picture, "n_frames", 1) > 1:  # a phone's has a copy
+            yield "more than one picture in the file, the first is taken"
         if picture.mode == "CMYK":
             yield "CMYK, will be turned into RGB"
 
 
 def open_sides(files: tuple[Path, ...], name: str, report: Report) -> tuple | None:
     """A and B of a pair, or None if they cannot be had; what is wrong or odd is reported."""
+    if not all(path.exists() for path in files):
+        report.add("error", "a link that leads nowhere", name)
+        return None
     try:
-        pictures = [read_picture(path) for path in files]
+        pictures = read_alike(files, white_level=report.white_level)
+    except SizesDiffer:
+        report.add("error", "A and B differ in size", name)
+        return None
     except Pix2PixError:
         report.add("error", "cannot be read, or cut short", name)
         return None
     for what in sorted({what for path in files for what in format_warnings(path)}):
         report.add("warning", what, name)
-    if len({picture.size for picture in pictures}) == 2:
-        report.add("error", "A and B differ in size", name)
-    elif len(pictures) == 2:
+    if len(pictures) == 2:
         return tuple(pictures)
-    elif pictures[0].width % 2:
+    if pictures[0].width % 2:
         report.add("error", "odd width, no two equal halves", name)
-    else:
-        if pictures[0].width != 2 * pictures[0].height:
-            report.add("warning", "not twice as wide as high, will be squeezed", name)
-        a, b = np.hsplit(np.asarray(pictures[0]), 2)
-        return Image.fromarray(a), Image.fromarray(b)
-    return None
+        return None
+    if pictures[0].width != 2 * pictures[0].height:
+        report.add("warning", "not twice as wide as high, will be squeezed", name)
+    a, b = np.hsplit(np.asarray(pictures[0]), 2)
+    return Image.fromarray(a), Image.fromarray(b)
 
 
 def examine(files: tuple[Path, ...], name: str, report: Report) -> Examined | None:
@@ -150,6 +162,10 @@ def examine(files: tuple[Path, ...], name: str, report: Report) -> Examined | No
     pixels = [np.asarray(side) for side in sides]
     if all((side == side[..., :1]).all() for side in pixels):
         report.add("warning", "grey on both sides", name)
+    if any(side.max() < 32 for side in pixels):
+        report.add("warning", "nearly black, A or B (is --white-level what it should be?)", name)
+    if any(side.min() > 223 for side in pixels):
+        report.add("warning", "nearly white, A or B (is --white-level what it should be?)", name)
     small = [np.float32(side.resize((128, 128), Image.Resampling.BOX)) for side in sides]
     if looks_shifted(*small):
         report.add("warning", "B looks shifted against A", name)
@@ -160,9 +176,19 @@ def examine(files: tuple[Path, ...], name: str, report: Report) -> Examined | No
 def check_split(folder: Path, split: str, report: Report, seen: dict) -> None:
     """Examine every pair of a split; `seen` maps a pair's digest to its first split and name."""
     try:
-        files_of_pairs = find_pairs(folder, split)
+        folders = folders_of(folder, split)
+        files_of_pairs = find_pairs(folder, split) if any(map(pictures_in, folders)) else []
     except Pix2PixError as error:
         report.add("error", str(error).rstrip(".").replace(f"{folder}{os.sep}", ""), split)
+        return
+    for file in (file for side in folders for file in unread_in(side)):
+        name = file.relative_to(folder).as_posix()
+        report.add("warning", "of a kind that is not read, left out: save as PNG or JPEG", name)
+    if not files_of_pairs:
+        level, use = SPLITS[split]
+        if folders or use:
+            told = "holds no pictures" if folders else f"there is no such folder, {use}"
+            report.add(level, told, split)
         return
     pairs = []
     for files in tqdm(files_of_pairs, desc=f"checking {split}", unit="pair", disable=None):
@@ -187,17 +213,15 @@ def compare(pairs: list[Examined], split: str, report: Report, seen: dict) -> No
         report.add("warning", "A and B look swapped", pairs[index].name)
 
 
-def check(folder: str | Path) -> Report:
-    """Examine a folder of pairs; `report.ok` is False when something in it would break training."""
+def check(folder: str | Path, white_level: float = 0) -> Report:
+    """Examine a folder of pairs; `report.ok` is False when something in it would break training.
+
+    `white_level` is that of training, for pictures of more than 8 bits.
+    """
     folder = Path(folder)
     if not folder.is_dir():
         raise Pix2PixError(f"There is no folder {folder} to check.")
-    report, seen = Report(folder), {}
-    for split in ("train", "val", "test"):
-        if (folder / split).is_dir() or (folder / "A" / split).is_dir():
-            check_split(folder, split, report, seen)
-        elif split == "train":
-            report.add("error", "there is no such folder, which holds the training pairs", "train")
-        elif split == "val":
-            report.add("warning", "there is no such folder, to judge a training by", "val")
+    report, seen = Report(folder, white_level), {}
+    for split in SPLITS:
+        check_split(folder, split, report, seen)
     return report

@@ -9,7 +9,7 @@ from filelock import FileLock
 from .. import Pix2PixError
 from .download import download
 from .earth import EARTH_COUNTS, EARTH_SIDES, build_earth
-from .photographs import FROM_PHOTOGRAPHS, get_from_photographs
+from .photographs import FROM_PHOTOGRAPHS, check_origin, get_from_photographs
 from .whole import whole_folder
 
 PIX2PIX_SERVER = "http://efrosgans.eecs.berkeley.edu/pix2pix/datasets"  # of the paper's authors
@@ -57,7 +57,18 @@ SETS = {
 }
 
 
-def find(name_or_folder: str | Path, root: str | Path = "data") -> Path:
+def usual_direction(name_or_folder: str | Path) -> str:
+    """Which way a set is meant to be translated, by its name or that of its folder."""
+    entry = SETS.get(Path(os.path.abspath(str(name_or_folder))).name)
+    return entry.direction if entry else "AtoB"
+
+
+def folder_of_sets() -> Path:
+    """Where sets lie: `data`, or what the environment variable PIX2PIX_DATA_DIR names."""
+    return Path(os.environ.get("PIX2PIX_DATA_DIR", "data"))
+
+
+def find(name_or_folder: str | Path, root: str | Path | None = None) -> Path:
     """The folder of a data set: a folder as it is; a name is built or downloaded where needed."""
     folder, name = Path(name_or_folder), str(name_or_folder)
     if folder.is_dir():
@@ -67,18 +78,20 @@ def find(name_or_folder: str | Path, root: str | Path = "data") -> Path:
     return get(name, root)
 
 
-def get(name: str, root: str | Path = "data", photographs: str | Path | None = None) -> Path:
+def get(name: str, root: str | Path | None = None, photographs: str | Path | None = None) -> Path:
     """Build or download the data set `name` into `root/name`; return that folder.
 
-    A second call does nothing. `photographs` is the folder that `colorize` and `edges` are made of.
+    A second call does nothing. `root` is `data`, or what PIX2PIX_DATA_DIR names; `photographs` is
+    the folder that `colorize` and `edges` are made of.
     """
     if name not in SETS:
         raise Pix2PixError(f"There is no data set {name!r}; the sets are {', '.join(SETS)}.")
     if photographs is not None and name not in FROM_PHOTOGRAPHS:
         made = " and ".join(FROM_PHOTOGRAPHS)
         raise Pix2PixError(f"{name} is not made from photographs; {made} are.")
-    folder = Path(root) / name
+    folder = Path(root or folder_of_sets()) / name
     if folder.exists() and photographs is None:
+        check_origin(folder)
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -91,5 +104,6 @@ def get(name: str, root: str | Path = "data", photographs: str | Path | None = N
             elif not folder.exists():
                 download(SETS[name], folder.parent)
     except OSError as error:
-        raise Pix2PixError(f"{root} cannot be written: {error.strerror or error}.") from None
+        reason = error.strerror or error
+        raise Pix2PixError(f"{folder.parent} cannot be written: {reason}.") from None
     return folder

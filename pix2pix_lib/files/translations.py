@@ -1,6 +1,7 @@
 """Many picture files in, their translations out: what goes where is settled before any work."""
 
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from .. import Pix2PixError
-from .pictures import PICTURE_SUFFIXES, pictures_in, read_picture, write_picture
+from .pictures import PICTURE_SUFFIXES, pictures_in, read_picture, tell_unread, write_picture
 
 KEPT_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}  # anything else comes out as PNG
 
@@ -24,7 +25,7 @@ def plan_files(inputs: list[str | Path], output: str | Path) -> list[tuple[Path,
         plan = [(pictures[0], output)]
     else:
         plan = [(path, output / translated_name(path)) for path in pictures]
-    taken, originals = {}, {identity(path) for path in pictures}
+    taken, originals = {}, {identity(path) for path in pictures if path.exists()}
     for path, target in plan:
         if target.exists() and identity(target) in originals:
             raise Pix2PixError(f"{target} is an input and would be lost; choose another output.")
@@ -43,9 +44,11 @@ def list_pictures(inputs: list[str | Path]) -> list[Path]:
     for path in map(Path, inputs):
         if not path.exists():
             raise Pix2PixError(f"{path} does not exist.")
-        found = pictures_in(path) if path.is_dir() else [path]
+        found, unread = (pictures_in(path), tell_unread(path)) if path.is_dir() else ([path], "")
         if not found:
-            raise Pix2PixError(f"{path} holds no pictures.")
+            raise Pix2PixError(f"{path} holds no pictures.{unread}")
+        if unread:
+            warnings.warn(unread.strip(), stacklevel=2)
         pictures |= {os.path.abspath(file): file for file in found}
     return list(pictures.values())
 
@@ -72,12 +75,13 @@ def translate_files(
     translate: Callable[[Image.Image], Image.Image],
     inputs: list[str | Path],
     output: str | Path,
+    white_level: float = 0,
 ) -> list[Path]:
     """Translate picture files, and those in folders, into a folder; returns the new files.
 
     For a single picture `output` may be a file. Names are kept, and so are JPEG, PNG and WebP; no
     input is ever overwritten. A picture that cannot be read does not stop the others: all of those
-    are named in one `Pix2PixError` at the end.
+    are named in one `Pix2PixError` at the end. `white_level` is for those of more than 8 bits.
     """
     failures, written = [], []
     plan = plan_files(inputs, output)
@@ -85,7 +89,7 @@ def translate_files(
     # disable=None: a bar in a terminal, nothing in a log file
     for path, target in tqdm(plan, desc="translating", unit="picture", disable=None):
         try:
-            translation = translate(read_picture(path))
+            translation = translate(read_picture(path, white_level=white_level))
         except Pix2PixError as error:
             failures.append(str(error))
             continue

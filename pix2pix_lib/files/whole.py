@@ -10,12 +10,16 @@ from pathlib import Path
 from .. import Pix2PixError
 
 
+class CannotWrite(Pix2PixError):
+    """Why a file or a folder cannot be written: no room, no permission, in use."""
+
+
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
     """A hidden path beside `path` to write to: moved there at the end, or removed on any failure.
 
     Moving is one indivisible act of the file system: an old file stays whole until the new one is.
-    A failure to write, or an old file that is in use, raises `Pix2PixError`.
+    A failure to write, or an old file that is in use, raises `CannotWrite`.
     """
     path = Path(path)
     partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
@@ -23,7 +27,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         yield partial
         move(partial, path)
     except OSError as error:
-        raise Pix2PixError(f"{path} cannot be written: {error.strerror or error}.") from None
+        raise CannotWrite(f"{path} cannot be written: {error.strerror or error}.") from None
     finally:
         with suppress(OSError):  # nothing there, or nowhere to be
             partial.unlink()
@@ -40,7 +44,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         move(partial / folder.name, folder)
     except OSError as error:
         reason = error.strerror or error
-        raise Pix2PixError(
+        raise CannotWrite(
             f"{folder} cannot be written ({reason}): make room or choose another --root."
         ) from None
     finally:
@@ -57,7 +61,7 @@ def move(source: Path, target: Path) -> None:
             return os.replace(source, target)
         except PermissionError as error:
             if seconds is None:
-                raise Pix2PixError(
+                raise CannotWrite(
                     f"{target} cannot be replaced ({error.strerror}): close it where it is open, "
                     "and try again."
                 ) from None

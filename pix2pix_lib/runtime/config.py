@@ -21,7 +21,13 @@ class PairConfig(BaseModel):
         description="data set: a name that `pix2pix data list` shows, or a folder of pairs",
     )
     direction: Literal["AtoB", "BtoA"] = Field(
-        "AtoB", description="which half is translated into which"
+        "AtoB", description="which half is translated into which; sets that are meant the other "
+        "way, such as facades, are BtoA unless it is said"
+    )
+    white_level: float = Field(
+        0.0, ge=0,
+        description="the level that is white in pictures of more than 8 bits, such as 4095 where "
+        "12 bits are kept in 16; 0: 65535 of 16 bits, 255 of 32, 1 of fractions",
     )
     size: int = Field(
         256, ge=64, le=4096,
@@ -56,6 +62,14 @@ class PairConfig(BaseModel):
             super().__init__(**settings)
         except ValidationError as error:
             raise Pix2PixError(in_a_sentence(error)) from None
+
+    @model_validator(mode="before")
+    @classmethod
+    def go_the_way_of_the_set(cls, settings: dict) -> dict:
+        from ..files.sets import usual_direction  # not above: it loads much
+
+        usual = usual_direction(settings.get("data", cls.model_fields["data"].default))
+        return {"direction": usual} | settings
 
     @model_validator(mode="after")
     def check_sizes(self) -> Self:
@@ -125,9 +139,10 @@ class TrainConfig(PairConfig):
     compile: bool = Field(
         False, description="compile both networks with torch.compile, meant for GPUs"
     )
-    cache: bool = Field(
-        True,
-        description="keep the pairs, decoded and at load_size, in a file beside the pictures",
+    cache: bool | Literal["auto"] = Field(
+        "auto",
+        description="keep the pairs, decoded and at load_size, in a file beside the pictures; "
+        "auto: unless it would take more than 4 GB",
     )
     broken: Literal["stop", "skip"] = Field(
         "stop",

@@ -12,6 +12,7 @@ from .. import Pix2PixError
 from ..augment import eval_transform
 from ..data import PairedImageFolder
 from ..files.pairs import SomePairs
+from ..files.sets import usual_direction
 
 
 def matching_pairs(
@@ -24,11 +25,17 @@ def matching_pairs(
     config = card.get("config", {})
     size = config.get("size", 256)
     load_size = max(size, config.get("load_size", 286))
-    transform, direction = eval_transform(size, load_size), card.get("direction", "AtoB")
-    pairs = PairedImageFolder(folder, split, direction, transform, size=load_size)
+    transform, direction = eval_transform(size, load_size), direction_of(card, folder)
+    reading = {"size": load_size, "white_level": config.get("white_level", 0)}
+    pairs = PairedImageFolder(folder, split, direction, transform, **reading)
     if limit is not None and limit < 1:
         raise Pix2PixError(f"limit is a number of pictures, at least 1, not {limit}.")
     return pairs if limit is None else SomePairs(pairs, min(limit, len(pairs)))
+
+
+def direction_of(card: dict, folder: str | Path) -> str:
+    """Which way a network translates: as its card says, or as the set is meant."""
+    return card.get("direction") or usual_direction(folder)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 from ..files.weights import find_weights, read_weights, write_weights
 from ..runtime.device import device_name
 from .features import FeatureScores
-from .pairs import threads
+from .pairs import direction_of, threads
 from .places import places_of
 from .reading import Reader, find_reader
 from .report import Report
@@ -78,7 +78,7 @@ class Subject:
 
     @property
     def direction(self) -> str:
-        return self.card.get("direction", "AtoB")
+        return direction_of(self.card, self.folder)
 
     def facts(self) -> dict[str, str]:
         return {
