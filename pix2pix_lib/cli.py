@@ -2,14 +2,19 @@
 
 import argparse
 import io
+import json
 import os
+import signal
 import sys
+import tomllib
 from typing import get_args
 
 from . import Pix2PixError, __version__, commands
 from .runtime.threads import share_the_cores
 from .runtime.workers import warn_plainly
 
+# What the system and the content of files may raise, and a fault of ours hardly would.
+FROM_OUTSIDE = (OSError, UnicodeError, json.JSONDecodeError, tomllib.TOMLDecodeError)
 WEIGHTS, DEFAULT = "a name that `weights list` shows, or a file", " (default: earth_sat2map)"
 
 
@@ -19,7 +24,7 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
 
     typed_wins = "TOML file of settings; options typed here win"
     parser.add_argument("--config", metavar="FILE", help=typed_wins)
-    carry_on = "carry on from the checkpoint in --out"
+    carry_on = "carry on from the checkpoint in --out, with the settings in its config.toml"
     parser.add_argument("--resume", action="store_true", help=carry_on)
     for name, entry in TrainConfig.model_fields.items():
         if entry.annotation is bool:
@@ -169,20 +174,36 @@ def build_parser(for_training: bool) -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; returns 0, or 1 with one line of plain words on stderr."""
-    share_the_cores()
+    """Run the command line; returns its status, with one line of plain words on stderr if not 0."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    parsed = build_parser(for_training="train" in arguments).parse_args(arguments)
-    warn_plainly()
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # Windows' code pages lack the arrow, for example
     try:
+        share_the_cores()
+        parsed = build_parser(for_training="train" in arguments).parse_args(arguments)
+        warn_plainly()
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")  # Windows' code pages lack the arrow
         return parsed.run(parsed) or 0
     except BrokenPipeError:  # whoever reads our output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Pix2PixError as error:
-        if parsed.debug:
+    except KeyboardInterrupt:
+        return tell("Stopped.", 128 + signal.SIGINT)
+    except (Pix2PixError, *FROM_OUTSIDE) as error:  # anything else is our fault, and told in full
+        if "--debug" in arguments:
             raise
-        print(f"pix2pix: {error}", file=sys.stderr)
-        return 1
+        return tell(in_words(error), getattr(error, "status", 1))
+
+
+def tell(sentence: str, status: int) -> int:
+    """Print the one line that a command ends with where it does not succeed."""
+    print(f"pix2pix: {sentence}", file=sys.stderr)
+    return status
+
+
+def in_words(error: Exception) -> str:
+    """What an error says to whoever typed the command; of a file, which one it is."""
+    if isinstance(error, Pix2PixError):
+        return str(error)
+    where = f"{error.filename}: " if getattr(error, "filename", None) else ""
+    what = getattr(error, "strerror", None) or " ".join(str(error).split())
+    return f"{where}{what}. (--debug shows where it happened.)"
