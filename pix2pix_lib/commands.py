@@ -2,7 +2,6 @@
 
 # Every module of the library is imported where it is first needed: `pix2pix --help` stays quick.
 import functools
-import os
 import platform
 from pathlib import Path
 
@@ -74,7 +73,7 @@ def tell_ready(file: Path) -> None:
 
 
 def train(arguments) -> None:
-    from .runtime.checkpoint import settings_of_run
+    from .runtime.checkpoint import is_first, settings_of_run
     from .runtime.config import TrainConfig, read_config
     from .training import fit
 
@@ -85,7 +84,7 @@ def train(arguments) -> None:
         folder = settings.get("out", TrainConfig.model_fields["out"].default)
         settings = settings_of_run(folder) | {"out": folder} | settings
     folder = fit(TrainConfig(**settings), resume=arguments.resume)
-    if os.environ.get("RANK", "0") == "0":  # one of several processes speaks for all
+    if is_first():
         print(f"{folder / 'generator.safetensors'} is ready for `pix2pix translate --weights`.")
 
 

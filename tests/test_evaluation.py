@@ -429,7 +429,8 @@ def test_where_nothing_can_be_written_is_told_before_the_work(tmp_path, capsys):
 def test_an_evaluation_that_is_stopped_leaves_no_half_report(tmp_path):
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "pictures.csv").write_bytes(b"yesterday's")
-    check_writable(tmp_path / "old", None)
+    with pytest.raises(Pix2PixError, match="holds other files, such as pictures.csv"):
+        check_writable(tmp_path / "old", None)
     for name in ("old", "new"):
         with pytest.raises(KeyboardInterrupt), Report(tmp_path / name):
             raise KeyboardInterrupt

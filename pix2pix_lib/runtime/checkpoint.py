@@ -60,6 +60,11 @@ def settings_of_run(folder: str | Path) -> dict:
     return read_config(path)
 
 
+def is_first() -> bool:
+    """Whether this is the first of the processes that train together, which speaks for all."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
     """Hold a run's folder, made if need be; one that another training holds is an error.
@@ -67,7 +72,7 @@ def alone_in(folder: Path) -> Iterator[None]:
     When the process dies, however it does, the system lets go of the folder. What was made and
     stayed empty is removed. Of several processes the first holds it for all.
     """
-    if os.environ.get("RANK", "0") != "0":
+    if not is_first():
         yield
         return
     made = [place for place in (folder, *folder.parents) if not place.exists()]
@@ -124,19 +129,19 @@ def read_checkpoint(path: Path) -> dict:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         if not isinstance(state, dict):
-            raise TypeError(f"it holds a {type(state).__name__}")
+            raise ValueError(f"it holds a {type(state).__name__}")
         if lacking := [name for name in PARTS if not isinstance(state.get(name), PARTS[name])]:
-            raise KeyError(f"it lacks {lacking[0]!r}")
+            raise ValueError(f"it lacks {lacking[0]!r}")
     except (OSError, MemoryError):
         raise
     except Exception as error:  # whatever the bytes make torch.load stumble over
         if "can't allocate memory" in str(error):
             raise
-        reason = str(error.args[0]) if error.args else "it ends too early"
+        reason = (str(error).strip() or "it ends too early").splitlines()[0].split(". ")[0]
         weights = path.with_name("generator.safetensors")
         raise Pix2PixError(
-            f"{path} is no whole checkpoint ({reason.splitlines()[0].split('. ')[0]}), and the run "
-            f"cannot go on: begin another, with --init {weights} to keep what it has learned."
+            f"{path} is no whole checkpoint ({reason}), and the run cannot go on: begin another, "
+            f"with --init {weights} to keep what it has learned."
         ) from None
     if state.get("version", VERSION) != VERSION:
         raise Pix2PixError(f"{path} was written by a newer version of this library: update it.")
@@ -172,7 +177,7 @@ def go_on(config: TrainConfig, state: dict) -> tuple[TrainConfig, dict]:
             )
     if "pairs" in state:
         check_pairs(state["pairs"], training_files(config), config)
-    if config.epochs > begun["epochs"]:
+    if config.epochs > begun["epochs"] and is_first():
         warnings.warn(
             f"This run goes on to {config.epochs} epochs instead of {begun['epochs']}. The "
             f"learning rate now falls over the second half of all {config.epochs}, and so may be "

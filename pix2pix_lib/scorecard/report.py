@@ -26,6 +26,12 @@ def check_writable(report: str | Path | None, file: str | Path | None) -> None:
     """Refuse before the work what could not be written after it."""
     if report:
         place = Path(report).absolute()
+        others = {path.name for path in place.glob("[!.]*")} if place.is_dir() else set()
+        if others and "scores.json" not in others:
+            raise Pix2PixError(
+                f"{report} cannot be written: it holds other files, such as {min(others)}; name a "
+                "new folder, or one of an earlier report."
+            )
         place = next(folder for folder in (place, *place.parents) if folder.exists())
         try:
             with tempfile.TemporaryFile(dir=place):
