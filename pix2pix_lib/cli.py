@@ -196,6 +196,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def tell(sentence: str, status: int) -> int:
     """Print the one line that a command ends with where it does not succeed."""
+    if status > 128:  # it is on its way out, and asked again it goes no faster
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     print(f"pix2pix: {sentence}", file=sys.stderr)
     return status
 

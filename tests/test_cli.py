@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+from collections.abc import Iterator
 
 import pytest
 from PIL import Image
@@ -73,7 +74,15 @@ def test_what_cannot_go_well_is_told_in_one_sentence(tmp_path, six_pairs, capsys
     assert not {name for name in new if "cache" not in name}
 
 
-def test_what_ends_a_command_is_told_by_kind(monkeypatch, capsys):
+@pytest.fixture
+def answers_ctrl_c() -> Iterator[None]:
+    """What a command that is stopped changes for its last moments is put back."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_what_ends_a_command_is_told_by_kind(monkeypatch, capsys, answers_ctrl_c):
     """Ctrl-C and the system in a sentence; a fault of ours with all there is to know of it."""
 
     def end_with(error: BaseException):
@@ -84,6 +93,7 @@ def test_what_ends_a_command_is_told_by_kind(monkeypatch, capsys):
         return main(["data", "list"]), capsys.readouterr().err
 
     assert end_with(KeyboardInterrupt()) == (130, "pix2pix: Stopped.\n")
+    signal.raise_signal(signal.SIGINT)  # once more, on its way out
     status, told = end_with(PermissionError(13, "Permission denied", "data/earth"))
     assert status == 1 and told.startswith("pix2pix: data/earth: Permission denied. ")
     assert end_with(UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"))[0] == 1

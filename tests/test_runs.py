@@ -1,6 +1,7 @@
 """The folder of a run: whose it is, what it is carried on from, and what is refused."""
 
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -215,3 +216,4 @@ def test_what_was_logged_for_tensorboard_is_there_whatever_ends_the_run(run, tmp
         fit(config)
     board = EventAccumulator(str(tmp_path / "logged" / "tensorboard")).Reload()
     assert [event.step for event in board.Scalars("loss/d")] == [1, 2, 3]
+    assert not [thread for thread in threading.enumerate() if "Writer" in type(thread).__name__]
