@@ -4,7 +4,7 @@
 import importlib.metadata
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pix2pix_lib.runtime.extras import end_without
 from pix2pix_lib.runtime.threads import share_the_cores
@@ -15,7 +15,7 @@ share_the_cores()
 from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from service import logs, metrics, problems
 from service.archive import translate_files
@@ -71,8 +71,9 @@ class Health(BaseModel):
 
 
 class Readiness(BaseModel):
-    status: str = "ready"
+    status: Literal["ready", "degraded"]
     models: list[str]
+    failed: list[str] = Field(description="ids of weights that cannot be served; the log says why")
 
 
 async def requested_model(
@@ -170,9 +171,13 @@ async def health() -> Health:
 
 @app.get("/ready", tags=["service"], responses=errors(500, 503))
 async def ready() -> Readiness:
-    """Whether pictures can be translated: each model has done one. Else 503, with the cause."""
+    """Whether pictures can be translated: each model has done one. Else 503, with the cause.
+
+    Where some of the weights cannot be served, the status is "degraded"; the others are.
+    """
     engine.check_ready()
-    return Readiness(models=list(engine.models))
+    status = "degraded" if engine.failed else "ready"
+    return Readiness(status=status, models=list(engine.models), failed=engine.failed)
 
 
 @app.get(

@@ -26,9 +26,9 @@ from pix2pix_lib import Pix2PixError
 from pix2pix_lib.data import PairedImageFolder, denormalise, find
 from pix2pix_lib.evaluation import measure, scores_of
 from pix2pix_lib.from_config import open_pairs
+from pix2pix_lib.runtime.checkpoint import FREE_TO_CHANGE
 from pix2pix_lib.runtime.config import TrainConfig
 from pix2pix_lib.runtime.device import device_name
-from pix2pix_lib.runtime.run import FREE_TO_CHANGE
 from pix2pix_lib.training import Trainer, batches, descend, train_step
 
 RESULTS = Path(__file__).parents[1] / "results" / "objective_grid"
@@ -40,7 +40,7 @@ OBJECTIVES = {  # name: λ, the weight of L1 beside the adversarial loss; None: 
     "GAN alone": 0, "GAN + 1·L1": 1, "GAN + 10·L1": 10, "GAN + 100·L1": 100,
     "GAN + 1000·L1": 1000, "L1 alone": None,
 }
-VARIED = {"lambda_l1", "log_every"}  # by the grid itself; and of no effect
+VARIED = {"lambda_l1"}  # by the grid itself
 SHOWN = 6  # validation pairs on the sheet, spread over the split
 
 
@@ -51,9 +51,11 @@ def train_on(trainer: Trainer, batch: dict, lambda_l1: float | None) -> None:
         fake_target = trainer.generator(batch["source"])
         descend(trainer.optimizer_g, F.l1_loss(fake_target, batch["target"]))
     else:
-        networks = trainer.generator, trainer.discriminator
-        optimizers = trainer.optimizer_g, trainer.optimizer_d
-        train_step(*networks, *optimizers, batch, trainer.gan_loss, lambda_l1)
+        train_step(
+            generator=trainer.generator, discriminator=trainer.discriminator,
+            optimizer_g=trainer.optimizer_g, optimizer_d=trainer.optimizer_d,
+            batch=batch, gan_loss=trainer.gan_loss, lambda_l1=lambda_l1,
+        )
         trainer.schedule_d.step()
     trainer.schedule_g.step()
 
@@ -74,8 +76,8 @@ def translate(trainer: Trainer, pairs: PairedImageFolder) -> tuple[dict, torch.T
     sums, translations = Counter(), []
     for batch in DataLoader(pairs, batch_size=8):
         fake_target = trainer.generator(batch["source"].to(trainer.device)).cpu()
-        for pair in zip(fake_target, batch["target"], strict=True):
-            sums.update(measure(*pair))  # adds to what is there
+        for fake, real in zip(fake_target, batch["target"], strict=True):
+            sums.update(measure(fake_target=fake, target=real))  # adds to what is there
         translations.append(fake_target)
     scores = {name: round(score, 4) for name, score in scores_of(sums).items()}
     return scores, torch.cat(translations)[shown(pairs)]

@@ -2,8 +2,11 @@
 
 import argparse
 import io
+import json
 import os
+import signal
 import sys
+import tomllib
 from typing import get_args
 
 from . import Pix2PixError, __version__, commands
@@ -11,6 +14,8 @@ from .runtime.threads import share_the_cores
 from .runtime.workers import warn_plainly
 
 WHITE = "the level that is white in pictures of more than 8 bits, such as 4095"
+# What the system and the content of files may raise, and a fault of ours hardly would.
+FROM_OUTSIDE = (OSError, UnicodeError, json.JSONDecodeError, tomllib.TOMLDecodeError)
 WEIGHTS, DEFAULT = "a name that `weights list` shows, or a file", " (default: earth_sat2map)"
 
 
@@ -20,7 +25,7 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
 
     typed_wins = "TOML file of settings; options typed here win"
     parser.add_argument("--config", metavar="FILE", help=typed_wins)
-    carry_on = "carry on from the checkpoint in --out"
+    carry_on = "carry on from the checkpoint in --out, with the settings in its config.toml"
     parser.add_argument("--resume", action="store_true", help=carry_on)
     for name, entry in TrainConfig.model_fields.items():
         if bool in (entry.annotation, *get_args(entry.annotation)):
@@ -174,23 +179,41 @@ def build_parser(for_training: bool) -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; returns 0, or 1 with one line of plain words on stderr."""
-    share_the_cores()
+    """Run the command line; returns its status, with one line of plain words on stderr if not 0."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    parsed = build_parser(for_training="train" in arguments).parse_args(arguments)
-    warn_plainly()
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # Windows' code pages lack the arrow, for example
-    from .files.pictures import of_any_size  # not above: `--help` is quick
-
     try:
+        share_the_cores()
+        parsed = build_parser(for_training="train" in arguments).parse_args(arguments)
+        warn_plainly()
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")  # Windows' code pages lack the arrow
+        from .files.pictures import of_any_size  # not above: `--help` is quick
+
         with of_any_size():
             return parsed.run(parsed) or 0
     except BrokenPipeError:  # whoever reads our output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Pix2PixError as error:
-        if parsed.debug:
+    except KeyboardInterrupt:
+        return tell("Stopped.", 128 + signal.SIGINT)
+    except (Pix2PixError, *FROM_OUTSIDE) as error:  # anything else is our fault, and told in full
+        if "--debug" in arguments:
             raise
-        print(f"pix2pix: {error}", file=sys.stderr)
-        return 1
+        return tell(in_words(error), getattr(error, "status", 1))
+
+
+def tell(sentence: str, status: int) -> int:
+    """Print the one line that a command ends with where it does not succeed."""
+    if status > 128:  # it is on its way out, and asked again it goes no faster
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    print(f"pix2pix: {sentence}", file=sys.stderr)
+    return status
+
+
+def in_words(error: Exception) -> str:
+    """What an error says to whoever typed the command; of a file, which one it is."""
+    if isinstance(error, Pix2PixError):
+        return str(error)
+    where = f"{error.filename}: " if getattr(error, "filename", None) else ""
+    what = getattr(error, "strerror", None) or " ".join(str(error).split())
+    return f"{where}{what}. (--debug shows where it happened.)"

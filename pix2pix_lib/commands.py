@@ -2,7 +2,6 @@
 
 # Every module of the library is imported where it is first needed: `pix2pix --help` stays quick.
 import functools
-import os
 import platform
 import sys
 from pathlib import Path
@@ -79,18 +78,18 @@ def tell_ready(file: Path) -> None:
 
 
 def train(arguments) -> None:
+    from .runtime.checkpoint import is_first, settings_of_run
     from .runtime.config import TrainConfig, read_config
     from .training import fit
 
-    config = arguments.config
-    if arguments.resume and config is None and arguments.out:
-        begun = Path(arguments.out) / "config.toml"
-        config = begun if begun.exists() else None  # a run goes on as it began
-    settings = read_config(config) if config else {}
+    settings = read_config(arguments.config) if arguments.config else {}
     typed = {name: getattr(arguments, name) for name in TrainConfig.model_fields}
     settings |= {name: value for name, value in typed.items() if value is not None}
+    if arguments.resume:
+        folder = settings.get("out", TrainConfig.model_fields["out"].default)
+        settings = settings_of_run(folder) | {"out": folder} | settings
     folder = fit(TrainConfig(**settings), resume=arguments.resume)
-    if os.environ.get("RANK", "0") == "0":  # one of several processes speaks for all
+    if is_first():
         print(f"{folder / 'generator.safetensors'} is ready for `pix2pix translate --weights`.")
 
 
@@ -100,6 +99,7 @@ def evaluate(arguments) -> None:
     from .scorecard.table import as_table
 
     check_writable(arguments.report, arguments.json)
+    check_colours(arguments.weights)
     names = ("weights", "data", "split", "device", "limit", "feature_weights", "report")
     scores = evaluate(**{name: getattr(arguments, name) for name in names})
     print(as_table(scores))
@@ -107,6 +107,17 @@ def evaluate(arguments) -> None:
         write_json(arguments.json, scores)
     if arguments.card:
         write_card(arguments.weights, scores)
+
+
+def check_colours(weights: str) -> None:
+    """Refuse a generator that does not turn RGB pictures into RGB pictures."""
+    from .files.weights import read_weights
+
+    _, config, _ = read_weights(weights, header_only=True)
+    if others := {config.get(side, 3) for side in ("in_channels", "out_channels")} - {3}:
+        raise Pix2PixError(
+            f"The weights {weights} are for pictures with {min(others)} of the 3 channels of RGB."
+        )
 
 
 def ablate(arguments) -> None:
@@ -120,8 +131,8 @@ def ablate(arguments) -> None:
     try:
         results = ablate(arguments.results, arguments.out, tables, arguments.seeds, base)
     except Pix2PixError as error:  # this command needs no option to carry on
-        told = str(error).replace("use --resume", "the same command carries on")
-        raise Pix2PixError(told) from None
+        error.args = (str(error).replace("use --resume", "the same command carries on"),)
+        raise
     for table in tables:
         print(format_table(results, table), end="\n\n")
 
@@ -130,6 +141,7 @@ def translate(arguments) -> None:
     from .files.translations import translate_files
     from .inference import Translator
 
+    check_colours(arguments.weights)
     translator = Translator.load(arguments.weights, device=arguments.device)
     noise = {"stochastic": arguments.stochastic, "seed": arguments.seed}
     one = functools.partial(translator.translate, **noise)

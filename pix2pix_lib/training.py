@@ -17,7 +17,6 @@ from PIL import Image
 from torch import nn
 from torch.optim import Adam, Optimizer
 
-from . import Pix2PixError
 from .data import PairedImageFolder, denormalise
 from .generator import UNetGenerator
 from .objective import GANLoss, discriminator_loss, generator_loss
@@ -176,9 +175,10 @@ def restore_state(trainer: Trainer, state: dict) -> None:
 # %% ../notebooks/07_training.ipynb #batches
 from torch.utils.data import DataLoader
 
+from .runtime.checkpoint import carry_on
 from .runtime.failures import explained, watch_workers
-from .runtime.run import Run, carry_on
-from .runtime.signals import stop_signals
+from .runtime.run import Run
+from .runtime.signals import Stopped, stop_signals
 from .runtime.workers import PairsByEpoch, begin_worker
 
 
@@ -227,7 +227,7 @@ def train(
                 run.sample(trainer.step, sample_grid(trainer, sample_pairs))
             if stopped and not last:
                 processes.end()
-                raise Pix2PixError(f"Stopped at step {trainer.step}, all saved; use --resume.")
+                raise Stopped(trainer.step, stop)
 
 # %% ../notebooks/07_training.ipynb #fit
 def fit(config: TrainConfig, resume: bool = False) -> Path:
@@ -237,14 +237,14 @@ def fit(config: TrainConfig, resume: bool = False) -> Path:
     one process would have reached on this machine. Ctrl-C and SIGTERM save before they end the run.
     """
     keep_memory()  # lesson 8
-    train_pairs, sample_pairs = open_pairs(config)
-    with explained(config):
-        config, checkpoint = carry_on(config, resume)
+    with explained(config), carry_on(config, resume) as (config, checkpoint):
+        train_pairs, sample_pairs = open_pairs(config)
         trainer = Trainer(config, config.epochs * (len(train_pairs) // config.batch_size))
         run = Run(config, trainer.processes, checkpoint, len(train_pairs), trainer.precision)
         if checkpoint:
             restore_state(trainer, checkpoint)
             checkpoint = None  # or it would be held twice
+            run.restore_generator(best_generator(trainer), trainer.step)  # its file may be lost
         train(trainer, run, train_pairs, sample_pairs)
         trainer.processes.end()
     return run.folder

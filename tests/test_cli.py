@@ -2,10 +2,17 @@
 
 import json
 import os
+import shutil
+import signal
+from collections.abc import Iterator
 
 import pytest
+from PIL import Image
 
-from pix2pix_lib import __version__
+from pix2pix_lib import __version__, commands
+from pix2pix_lib.cli import main
+from pix2pix_lib.files.whole import whole_folder
+from pix2pix_lib.generator import UNetGenerator, save_generator
 
 
 def test_help_names_every_command(pix2pix):
@@ -38,6 +45,74 @@ def test_failure_is_status_1_and_one_line(pix2pix, tmp_path):
     assert result.stderr.startswith("pix2pix: ") and result.stderr.count("\n") == 1
     assert not (tmp_path / "run").exists()
     assert "Traceback" in pix2pix("--debug", "train", "--data", tmp_path / "nothing").stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("train --config {folder}", "{folder} is no file that can be read"),
+        ("train --device meta --data {folder} --out {folder}/run", "'meta' cannot be used here"),
+        ("ablate --config {folder}", "{folder} is no file that can be read"),
+        ("evaluate --weights w --json {folder}", "{folder} cannot be written: it is a folder"),
+        ("evaluate --weights {gray} --data {folder}", "for pictures with 1 of the 3"),
+        ("evaluate --weights earth_edges --device meta --data {folder}", "'meta' cannot be used"),
+        ("translate {folder} -o {folder}/out --weights {gray}", "for pictures with 1 of the 3"),
+        ("translate {picture} -o {folder}/out.gif", "out.gif: no .gif files are written, but"),
+        ("translate {wide} -o {folder}/out.webp", "17000×2, and .webp files have at most 16383"),
+    ],
+)
+def test_what_cannot_go_well_is_told_in_one_sentence(tmp_path, six_pairs, capsys, typed, told):
+    names = {"folder": str(six_pairs), "picture": str(six_pairs / "train" / "100.jpg")}
+    names |= {"gray": str(tmp_path / "gray.safetensors"), "wide": str(tmp_path / "wide.png")}
+    save_generator(UNetGenerator(in_channels=1, ngf=4, size=64), names["gray"], {})
+    Image.new("L", (17_000, 2)).save(names["wide"])
+    before = sorted(tmp_path.rglob("*"))
+    assert main([part.format(**names) for part in typed.split()]) == 1
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert said.startswith("pix2pix: ") and told.format(**names) in said
+    new = {path.name for path in tmp_path.rglob("*")} - {path.name for path in before}
+    assert not {name for name in new if "cache" not in name}
+
+
+@pytest.fixture
+def answers_ctrl_c() -> Iterator[None]:
+    """What a command that is stopped changes for its last moments is put back."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_what_ends_a_command_is_told_by_kind(monkeypatch, capsys, answers_ctrl_c):
+    """Ctrl-C and the system in a sentence; a fault of ours with all there is to know of it."""
+
+    def end_with(error: BaseException):
+        def run(arguments) -> None:
+            raise error
+
+        monkeypatch.setattr(commands, "data_list", run)
+        return main(["data", "list"]), capsys.readouterr().err
+
+    assert end_with(KeyboardInterrupt()) == (130, "pix2pix: Stopped.\n")
+    signal.raise_signal(signal.SIGINT)  # once more, on its way out
+    status, told = end_with(PermissionError(13, "Permission denied", "data/earth"))
+    assert status == 1 and told.startswith("pix2pix: data/earth: Permission denied. ")
+    assert end_with(UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"))[0] == 1
+    with pytest.raises(ValueError, match="ours"):
+        end_with(ValueError("a fault of ours"))
+
+
+def test_a_second_ctrl_c_leaves_nothing_behind_either(tmp_path, monkeypatch):
+    remove = shutil.rmtree
+
+    def impatient(*arguments, **options) -> None:
+        signal.raise_signal(signal.SIGINT)
+        remove(*arguments, **options)
+
+    with pytest.raises(KeyboardInterrupt), whole_folder(tmp_path / "set") as partial:
+        partial.mkdir()
+        monkeypatch.setattr(shutil, "rmtree", impatient)
+        raise KeyboardInterrupt
+    assert not list(tmp_path.iterdir())
 
 
 def test_doctor_says_what_there_is(pix2pix):

@@ -42,6 +42,7 @@ from pix2pix_lib.runtime.config import TrainConfig
 from pix2pix_lib.scorecard import features
 from pix2pix_lib.scorecard.palettes import PALETTES
 from pix2pix_lib.scorecard.places import places_of
+from pix2pix_lib.scorecard.report import Report, check_writable
 
 METRICS = ["l1", "psnr", "ssim", "gradient_energy", "histogram_l", "histogram_a", "histogram_b"]
 
@@ -423,6 +424,18 @@ def test_where_nothing_can_be_written_is_told_before_the_work(tmp_path, capsys):
     for asked in (["--json", tmp_path / "no" / "s.json"], ["--report", tmp_path / "file" / "r"]):
         assert main(["evaluate", "--weights", "no-such-weights", *map(str, asked)]) == 1
         assert "cannot be written" in capsys.readouterr().err
+
+
+def test_an_evaluation_that_is_stopped_leaves_no_half_report(tmp_path):
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "pictures.csv").write_bytes(b"yesterday's")
+    with pytest.raises(Pix2PixError, match="holds other files, such as pictures.csv"):
+        check_writable(tmp_path / "old", None)
+    for name in ("old", "new"):
+        with pytest.raises(KeyboardInterrupt), Report(tmp_path / name):
+            raise KeyboardInterrupt
+    assert list(tmp_path.rglob("*")) == [tmp_path / "old", tmp_path / "old" / "pictures.csv"]
+    assert (tmp_path / "old" / "pictures.csv").read_bytes() == b"yesterday's"
 
 
 def test_the_lesson_says_what_the_results_say():

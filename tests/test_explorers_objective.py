@@ -13,12 +13,16 @@ import torch
 from PIL import Image
 
 from pix2pix_lib import Pix2PixError
+from pix2pix_lib.data import normalise
 from pix2pix_lib.discriminator import PatchGAN
+from pix2pix_lib.evaluation import score_batch
 from pix2pix_lib.explorers.frame import encode
 from pix2pix_lib.explorers.objective import STEP_LOSSES, draw_step, explore_step, step_gradients
 from pix2pix_lib.explorers.objective_grid import draw_objective, read_objective_grid
+from pix2pix_lib.from_config import open_pairs
 from pix2pix_lib.generator import UNetGenerator
 from pix2pix_lib.objective import GANLoss, generator_loss
+from pix2pix_lib.training import Trainer, batches, train_on
 
 RESULTS = Path(__file__).parents[1] / "results" / "objective_grid"
 ON_REAL, ON_FAKE, GAN, L1 = range(len(STEP_LOSSES))
@@ -164,3 +168,22 @@ def test_the_script_writes_a_grid_that_can_be_read(six_pairs, tmp_path, monkeypa
     assert told == grid.names
     assert [grid.facts[name] for name in ("steps", "train_pairs", "val_pairs")] == [6, 6, 2]
     assert len({tuple(scores) for scores in zip(*grid.scores.values(), strict=True)}) == 6
+    # What is said of the drawings is true of them, as far as the sheet, a JPEG, has kept them.
+    drawn, real = grid.pictures[:, 1:-1], grid.pictures[:, -1]
+    for index, told in enumerate(grid.scores["gradient_energy"]):
+        fakes, targets = (
+            torch.stack([normalise(picture) for picture in row]) for row in (drawn[:, index], real)
+        )
+        assert score_batch(fakes, targets)["gradient_energy"] == pytest.approx(told, abs=0.1)
+
+
+def test_the_script_takes_the_steps_of_a_training(six_pairs):
+    script = importlib.import_module("objective_grid")
+    config = script.CONFIG.replace(data=str(six_pairs), lambda_l1=10.0, pairs=2, size=64)
+    pairs, _ = open_pairs(config)
+    trained, expected = script.train(config, 10, pairs), Trainer(config, total_steps=2)
+    for batch in batches(pairs, config, 0, expected.processes):
+        train_on(expected, batch)
+    for network in ("generator", "discriminator"):
+        both = (getattr(each, network).parameters() for each in (trained, expected))
+        assert all(torch.equal(*weights) for weights in zip(*both, strict=True))

@@ -121,7 +121,7 @@ def test_the_app_serves_what_was_imported(folder, checkpoint):
     from service.models import find_models, load_model
 
     published.import_weights(checkpoint, "tiny", training=published.Training("cats", "AtoB"))
-    model = load_model("tiny", find_models(folder)["tiny"])
+    model = load_model("tiny", dict(find_models(folder))["tiny"])
     assert model.translator.translate(noise(70, 30)).size == (70, 30)
     assert (model.description.direction, model.description.training_data) == ("AtoB", "cats")
 

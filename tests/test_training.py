@@ -50,7 +50,7 @@ from pix2pix_lib.training import (
 
 def save(trainer: Trainer) -> None:
     """What `fit` does at every `save_every` steps."""
-    run = Run(trainer.config, trainer.processes, False, pairs=6, precision=trainer.precision)
+    run = Run(trainer.config, trainer.processes, None, pairs=6, precision=trainer.precision)
     run.save(checkpoint_state(trainer), best_generator(trainer))
 
 
@@ -168,6 +168,8 @@ def test_a_killed_run_resumes_to_the_same_bits(config, tmp_path, change):
     broken = tmp_path / "broken"
     process = start(config.replace(out=str(broken)))
     wait_until(process, (broken / "checkpoint.pt").exists)
+    with pytest.raises(Pix2PixError, match="Another training runs in"):
+        fit(config.replace(out=str(broken)), resume=True)
     process.kill()
     process.wait()
     assert torch.load(broken / "checkpoint.pt", weights_only=True)["step"] < 48
@@ -182,8 +184,9 @@ def test_signals_save_before_leaving(config, tmp_path, number):
     process = start(config)
     wait_until(process, lambda: last_step(tmp_path / "run") >= 2)
     process.send_signal(number)
+    process.send_signal(number)  # once more, while it saves
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 1
+    assert process.returncode == 128 + number
     step = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["step"]
     assert 0 < step < 600
     assert f"Stopped at step {step}, all saved; use --resume." in errors
@@ -454,6 +457,8 @@ def test_config_files(config, tmp_path):
     file.write_bytes(b"ngf = 8\nlearning_rat = 0.1\n")
     with pytest.raises(Pix2PixError, match="run.toml: There is no setting 'learning_rat'"):
         read_config(file)
+    file.write_bytes(b"\xef\xbb\xbfngf = 8\n")  # an editor on Windows put a mark in front
+    assert read_config(file) == {"ngf": 8}
     file.write_bytes(b"ngf = = 8")
     with pytest.raises(Pix2PixError, match="is not TOML"):
         read_config(file)

@@ -18,6 +18,7 @@ from service.models import Model, find_models, load_model
 from service.problems import Busy, Problem
 
 LOADING, STOPPING = "The models are being loaded.", "The service is being stopped."
+NO_MODELS = "No model can be served; the service's log says why."
 
 logger = logging.getLogger("pix2pix.engine")
 
@@ -32,6 +33,7 @@ class Engine:
     def __init__(self, models_dir: Path | None, queue_size: int):
         self.models_dir, self.queue_size = models_dir, queue_size
         self.models: dict[str, Model] = {}
+        self.failed: list[str] = []  # ids of weights that were found and cannot be served
         self.cause: str | None = LOADING  # of not being ready
         self.places_taken = 0
         self.seconds_per_picture = 0.1  # smoothed; what Retry-After is estimated from
@@ -47,21 +49,18 @@ class Engine:
         self.cause = STOPPING
 
     def load(self) -> None:
-        """Load every model and translate a picture with each: what works once is ready."""
-        try:
-            for identifier, path in find_models(self.models_dir).items():
-                model = load_model(identifier, path)
-                model.translator.translate(Image.new("RGB", (64, 64)))
-                self.models[identifier] = model
-        except Exception as error:  # a model that fails is told at /ready, the port stays open
-            self.cause = f"The models cannot be served: {error}"
-            logger.exception("loading failed")
-            return
+        """Load every model; one that fails is told at /ready, and why in the log alone."""
+        for identifier, path in find_models(self.models_dir):
+            try:
+                self.models[identifier] = load_model(identifier, path)
+            except Exception:  # whatever is wrong with one file, the others are served
+                self.failed.append(identifier)
+                logger.exception("%s cannot be served", path)
         gc.collect()
         gc.freeze()  # looking through what stays for good would stop every request for 0.2 s
         if self.cause == LOADING:
-            self.cause = None
-        logger.info("ready", extra={"models": list(self.models)})
+            self.cause = None if self.models else NO_MODELS
+        logger.info("loaded", extra={"models": list(self.models), "failed": self.failed})
 
     def check_ready(self) -> None:
         """Raise `Busy` with the cause while pictures cannot be translated."""

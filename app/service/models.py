@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image
 from pydantic import BaseModel, Field
 
 from pix2pix_lib import Pix2PixError
@@ -42,22 +43,18 @@ class Model:
         return self.description.id
 
 
-def find_models(folder: Path | None) -> dict[str, Path]:
-    """Id → file of the bundled weights and of those in `folder`; ids are the files' names."""
-    found = dict(bundled_weights())
-    for path in sorted(folder.glob("*.safetensors")) if folder else []:
-        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", path.stem):
-            raise Pix2PixError(
-                f"{path}: a model's name is of letters, digits, '_' and '-'; rename it."
-            )
-        if path.stem in found:
-            raise Pix2PixError(f"{path} has the name of bundled weights; rename it.")
-        found[path.stem] = path
-    return found
+def find_models(folder: Path | None) -> list[tuple[str, Path]]:
+    """Id and file of the bundled weights, then of those in `folder`; ids are the files' names."""
+    own = sorted(folder.glob("[!.]*.safetensors")) if folder else []
+    return [*bundled_weights().items(), *((path.stem, path) for path in own)]
 
 
 def load_model(identifier: str, path: Path) -> Model:
-    """Load weights; a file that is none raises `Pix2PixError`."""
+    """Load weights, and translate a picture with them; what cannot be served raises an error."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", identifier):
+        raise Pix2PixError(f"{path}: a model's name is of letters, digits, '_' and '-'; rename it.")
+    if path != bundled_weights().get(identifier, path):
+        raise Pix2PixError(f"{path} has the name of bundled weights; rename it.")
     translator = Translator.load(path)
     card = translator.card if isinstance(translator.card, dict) else {}
     texts = {name: str(card[name]) for name in ("direction", "licence", "date") if name in card}
@@ -70,4 +67,5 @@ def load_model(identifier: str, path: Path) -> Model:
         metrics=card.get("metrics", {}),
         **{"direction": None, "licence": None, "date": None} | texts,
     )
+    translator.translate(Image.new("RGB", (64, 64)))  # what works once is ready
     return Model(translator, description)

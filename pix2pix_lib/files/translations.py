@@ -1,5 +1,6 @@
 """Many picture files in, their translations out: what goes where is settled before any work."""
 
+import math
 import os
 import warnings
 from collections.abc import Callable
@@ -12,11 +13,13 @@ from .. import Pix2PixError
 from .pictures import PICTURE_SUFFIXES, pictures_in, read_picture, tell_unread, write_picture
 
 KEPT_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}  # anything else comes out as PNG
+LONGEST = {".webp": 16_383, ".jpg": 65_500, ".jpeg": 65_500}  # side that a format can hold
 
 
 def plan_files(inputs: list[str | Path], output: str | Path) -> list[tuple[Path, Path]]:
     """Which picture goes to which file. Refuses, before any work, what cannot go well."""
     output, pictures = Path(output), list_pictures(inputs)
+    check_suffix(output)
     if output.suffix.lower() in PICTURE_SUFFIXES and not output.is_dir():
         if len(pictures) > 1:
             raise Pix2PixError(
@@ -36,6 +39,24 @@ def plan_files(inputs: list[str | Path], output: str | Path) -> list[tuple[Path,
                 f"{rival} and {path} would both become {target}; give each an output of its own."
             )
     return plan
+
+
+def check_suffix(output: Path) -> None:
+    """Refuse a file in a format that is not written; it is not meant to become a folder."""
+    suffix = output.suffix.lower()
+    if suffix in Image.registered_extensions().keys() - PICTURE_SUFFIXES and not output.is_dir():
+        known = ", ".join(sorted(PICTURE_SUFFIXES))
+        raise Pix2PixError(f"{output}: no {suffix} files are written, but {known}.")
+
+
+def check_fits(picture: Image.Image, path: Path, target: Path) -> None:
+    """Refuse a picture that is too large for its translation's format, before the work."""
+    longest = LONGEST.get(target.suffix.lower(), math.inf)
+    if max(picture.size) > longest:
+        raise Pix2PixError(
+            f"{path} is {picture.width}×{picture.height}, and {target.suffix} files have at most "
+            f"{longest} pixels a side: translate it into a .png file."
+        )
 
 
 def list_pictures(inputs: list[str | Path]) -> list[Path]:
@@ -89,7 +110,9 @@ def translate_files(
     # disable=None: a bar in a terminal, nothing in a log file
     for path, target in tqdm(plan, desc="translating", unit="picture", disable=None):
         try:
-            translation = translate(read_picture(path, white_level=white_level))
+            picture = read_picture(path, white_level=white_level)
+            check_fits(picture, path, target)
+            translation = translate(picture)
         except Pix2PixError as error:
             failures.append(str(error))
             continue

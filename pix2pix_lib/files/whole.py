@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .. import Pix2PixError
+from ..runtime.signals import stop_signals
 
 
 class CannotWrite(Pix2PixError):
@@ -48,7 +49,8 @@ def whole_folder(folder: Path) -> Iterator[Path]:
             f"{folder} cannot be written ({reason}): make room or choose another --root."
         ) from None
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        with stop_signals():  # a second Ctrl-C leaves nothing behind either
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def move(source: Path, target: Path) -> None:

@@ -92,7 +92,8 @@ class TrainConfig(PairConfig):
     out: str = Field("runs/latest", min_length=1, description="folder of the run")
     epochs: int = Field(
         200, ge=1,
-        description="passes over the training pairs; the learning rate falls over the second half",
+        description="passes over the training pairs; the learning rate falls over the second half, "
+        "also of more than before on --resume, where it may then rise",
     )
     batch_size: int = Field(1, ge=1, description="pairs a step, all processes together")
     ngf: int = Field(64, ge=1, description="width of the generator's first layer")
@@ -203,9 +204,12 @@ def read_config(path: str | Path) -> dict:
     """The settings in a TOML file, each of them known: `TrainConfig(**read_config(path))`."""
     path = Path(path)
     try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+        # Some editors on Windows begin a file with a mark, which TOML does not know.
+        settings = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise Pix2PixError(f"There is no config file {path}.") from None
+    except OSError as error:
+        raise Pix2PixError(f"{path} is no file that can be read: {error.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Pix2PixError(f"{path} is not TOML: {error}.") from None
     if unknown := sorted(settings.keys() - TrainConfig.model_fields.keys()):

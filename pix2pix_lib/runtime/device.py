@@ -22,7 +22,7 @@ def pick_device(name: str = "auto") -> torch.device:
         else:
             name = "mps" if torch.backends.mps.is_available() else "cpu"
     try:
-        torch.zeros(1, device=name)
+        torch.zeros(1, device=name).item()  # there is one, "meta", that holds no numbers
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise Pix2PixError(f"The device {name!r} cannot be used here: {reason}") from None

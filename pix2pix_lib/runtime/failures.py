@@ -18,7 +18,8 @@ def explained(config: TrainConfig) -> Iterator[None]:
         yield
     except OSError as error:
         raise Pix2PixError(
-            f"{config.out} cannot be written: {error}. Its last checkpoint is whole."
+            f"{error.filename or config.out}: {error.strerror or error}. The last checkpoint, if "
+            "there is one, is whole."
         ) from None
     except RuntimeError as error:
         if sentence := explain(error, config):
@@ -38,14 +39,14 @@ def explain(error: RuntimeError, config: TrainConfig) -> str | None:
         )
     if "DataLoader worker" in text:
         return (
-            "A process that reads pictures was ended from outside, often for want of memory. "
-            "The last checkpoint is whole: continue with --resume --workers 0."
+            "A process that reads pictures was ended from outside, often for want of memory. The "
+            "last checkpoint, if there is one, is whole: continue with --resume --workers 0."
         )
     lost = any(word in text for word in ("gloo", "NCCL", "by peer"))  # however it ended
     if lost or isinstance(error, torch.distributed.DistError):
         return (
-            "Another process of this run has ended, or cannot be reached. The last checkpoint is "
-            "whole: continue with --resume, on any number of processes."
+            "Another process of this run has ended, or cannot be reached. The last checkpoint, if "
+            "there is one, is whole: continue with --resume, on any number of processes."
         )
     if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
         first_line = text.splitlines()[0]
@@ -70,7 +71,10 @@ def watch_workers(loader: Iterable[dict]) -> Iterator[dict]:
         raise RuntimeError("DataLoader worker cannot be reached") from error
 
 
-ADVICE = "the last checkpoint is intact. A lower learning rate or --precision fp32 often helps."
+ADVICE = (
+    "the last checkpoint, if there is one, is intact. A lower learning rate or --precision fp32 "
+    "often helps."
+)
 
 
 def check_losses(losses: dict, step: int) -> dict[str, float]:

@@ -11,8 +11,8 @@ from filelock import FileLock
 from .. import Pix2PixError
 from ..files.weights import read_weights
 from ..files.whole import whole_file
+from .checkpoint import FREE_TO_CHANGE
 from .config import TrainConfig
-from .run import FREE_TO_CHANGE
 
 
 def write_json(path: Path, content: dict | list) -> None:

@@ -3,6 +3,8 @@
 import csv
 import datetime
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -13,46 +15,17 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from .. import Pix2PixError
-from ..files.weights import write_weights
+from ..files.weights import read_weights, write_weights
 from ..files.whole import whole_file
+from .checkpoint import training_files, write_checkpoint
 from .config import TrainConfig
+from .curves import numbers
 from .device import device_name
 from .extras import needs
 from .failures import check_losses, check_weights, explain
 from .processes import Processes
 
 LOSSES = ("d", "g_gan", "g_l1", "d_accuracy")  # the last is no loss, but logged like them
-# What may be another on resume; all other settings decide the result.
-FREE_TO_CHANGE = {
-    "out", "device", "cache", "workers", "activation_checkpointing", "save_every", "tensorboard",
-}
-
-
-def carry_on(config: TrainConfig, resume: bool) -> tuple[TrainConfig, dict | None]:
-    """The settings of a run, and the state to carry on from: None where nothing has been saved yet.
-
-    A folder that holds another run, or one that was not to be resumed, raises `Pix2PixError`. What
-    "auto" stood for as the run began stays, on another machine, too.
-    """
-    folder = Path(config.out)
-    path = folder / "checkpoint.pt"
-    if not path.exists():
-        return config, None
-    if not resume:
-        raise Pix2PixError(
-            f"{folder} holds a run already; continue it with --resume or choose another --out."
-        )
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    begun = TrainConfig().model_dump() | state["config"]  # what an older version did not know
-    if config.precision == "auto":
-        config = config.replace(precision=begun["precision"])
-    for name, value in config.model_dump().items():
-        if name not in FREE_TO_CHANGE and begun[name] != value:
-            raise Pix2PixError(
-                f"The run in {folder} was started with {name} = {begun[name]!r}, not {value!r}; a "
-                "run goes on as it began."
-            )
-    return config, state
 
 
 class Run:
@@ -70,6 +43,8 @@ class Run:
         self.folder = Path(config.out)
         self.board = self.bar = None
         if processes.is_first:
+            known = checkpoint or {}
+            self.files = known["pairs"] if "pairs" in known else training_files(config)
             self.begin(checkpoint["step"] if checkpoint else 0)
             if checkpoint and checkpoint.get("device") not in (None, self.card["device"]):
                 warnings.warn(
@@ -95,16 +70,19 @@ class Run:
             csv.writer(file, lineterminator="\n").writerows([["step", *LOSSES], *kept])
         with whole_file(self.folder / "config.toml") as partial:
             partial.write_text(tomli_w.dumps(self.config.model_dump()), encoding="utf-8")
-        if self.config.tensorboard:
-            self.board = open_board(self.folder / "tensorboard", step)
 
-    def progress_bar(self, step: int, total_steps: int) -> tqdm:
-        """A bar that counts the steps of the run; `log` writes the losses behind it."""
-        self.bar = tqdm(
-            total=total_steps, initial=step, desc=self.folder.name, unit="step",
-            disable=not self.processes.is_first,
-        )
-        return self.bar
+    @contextmanager
+    def progress_bar(self, step: int, total_steps: int) -> Iterator[tqdm]:
+        """A bar that counts the steps of the run; `log` writes the losses behind it.
+
+        In the end, whatever it is, what was written for TensorBoard lies on the disk.
+        """
+        shown = self.processes.is_first
+        if shown and self.config.tensorboard:
+            self.board = open_board(self.folder / "tensorboard", step)
+        counts = {"total": total_steps, "initial": step, "unit": "step", "disable": not shown}
+        with tqdm(desc=self.folder.name, **counts) as self.bar, self.board or nullcontext():
+            yield self.bar
 
     def log(self, step: int, losses: dict[str, torch.Tensor]) -> None:
         """Write the losses into a row of `results.csv` and behind the bar; NaN ends the run."""
@@ -123,20 +101,34 @@ class Run:
         step = state["step"]
         for name in ("generator", "discriminator"):
             check_weights(name, state[name].values(), step)
-        today = {"date": datetime.date.today().isoformat(), "torch": torch.__version__}
-        card = self.card | self.progress(step) | today
         try:
             with whole_file(self.folder / "checkpoint.pt") as partial:
-                torch.save(state | {"device": self.card["device"]}, partial)
-            path = self.folder / "generator.safetensors"
-            write_weights(path, generator.state_dict(), generator.config, card)
+                known = {"device": self.card["device"], "pairs": self.files}
+                write_checkpoint(state | known, partial)
+            self.write_generator(generator, step)
         except (Pix2PixError, RuntimeError) as error:
             if isinstance(error, RuntimeError) and explain(error, self.config):
                 raise  # no fault of the disk
             raise Pix2PixError(
-                f"The checkpoint of step {step} could not be saved: {str(error).rstrip('.')}. "
-                "The one before it is whole: make room and continue with --resume."
+                f"The checkpoint of step {step} could not be saved: {str(error).rstrip('.')}. The "
+                "one before it, if there is one, is whole: make room and continue with --resume."
             ) from None
+
+    def write_generator(self, generator: nn.Module, step: int) -> None:
+        """Write `generator.safetensors`, with its card."""
+        today = {"date": datetime.date.today().isoformat(), "torch": torch.__version__}
+        card = self.card | self.progress(step) | today
+        path = self.folder / "generator.safetensors"
+        write_weights(path, generator.state_dict(), generator.config, card)
+
+    def restore_generator(self, generator: nn.Module, step: int) -> None:
+        """Write `generator.safetensors` again, if the one of the checkpoint's step is not there."""
+        try:
+            card = read_weights(self.folder / "generator.safetensors", header_only=True)[2]
+        except Pix2PixError:
+            card = {}  # it is lost, or broken
+        if self.processes.is_first and card.get("steps") != step:
+            self.write_generator(generator, step)
 
     def progress(self, step: int) -> dict:
         """How far the run is, for the model card."""
@@ -154,9 +146,9 @@ class Run:
 
 def rows_until(step: int, log: Path) -> list[list[str]]:
     """The whole rows of a log up to a step; what an older version did not log is nan."""
-    with open(log, newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if None not in row.values()]
-    kept = [row for row in rows if int(row["step"]) <= step]
+    with open(log, newline="", encoding="utf-8", errors="replace") as file:
+        rows = list(csv.DictReader(line.replace("\0", "") for line in file))  # of a power cut
+    kept = [row for row in rows if numbers(row) and int(row["step"]) <= step]
     return [[row["step"], *(row.get(name, "nan") for name in LOSSES)] for row in kept]
 
 

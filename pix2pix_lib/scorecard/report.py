@@ -2,6 +2,8 @@
 
 import csv
 import json
+import tempfile
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import torch
@@ -22,8 +24,22 @@ def write_json(path: str | Path, scores: dict) -> None:
 
 def check_writable(report: str | Path | None, file: str | Path | None) -> None:
     """Refuse before the work what could not be written after it."""
-    with Report(report):
-        pass
+    if report:
+        place = Path(report).absolute()
+        others = {path.name for path in place.glob("[!.]*")} if place.is_dir() else set()
+        if others and "scores.json" not in others:
+            raise Pix2PixError(
+                f"{report} cannot be written: it holds other files, such as {min(others)}; name a "
+                "new folder, or one of an earlier report."
+            )
+        place = next(folder for folder in (place, *place.parents) if folder.exists())
+        try:
+            with tempfile.TemporaryFile(dir=place):
+                pass
+        except OSError as error:
+            raise Pix2PixError(f"{report} cannot be written: {error.strerror}.") from None
+    if file and Path(file).is_dir():
+        raise Pix2PixError(f"{file} cannot be written: it is a folder, and a file is meant.")
     if file and not Path(file).absolute().parent.is_dir():
         raise Pix2PixError(f"{file} cannot be written: there is no folder {Path(file).parent}.")
 
@@ -39,19 +55,27 @@ class Report:
         self.rows, self.best, self.worst = None, {}, {}
 
     def __enter__(self) -> "Report":
+        self.ending = ExitStack()
         if self.folder:
             try:
-                self.folder.mkdir(parents=True, exist_ok=True)
-                path = self.folder / "pictures.csv"
-                self.file = open(path, "w", newline="", encoding="utf-8")  # noqa: SIM115
+                if not self.folder.exists():
+                    self.folder.mkdir(parents=True)
+                    self.ending.push(self.remove_if_empty)
+                partial = self.ending.enter_context(whole_file(self.folder / "pictures.csv"))
+                file = open(partial, "w", newline="", encoding="utf-8")  # noqa: SIM115
+                self.file = self.ending.enter_context(file)
             except OSError as error:
                 told = f"{self.folder} cannot be written: {error.strerror}."
                 raise Pix2PixError(told) from None
         return self
 
-    def __exit__(self, *_) -> None:
-        if self.folder:
-            self.file.close()
+    def __exit__(self, *error) -> None:
+        self.ending.__exit__(*error)
+
+    def remove_if_empty(self, *error) -> None:
+        """Leave no folder behind where nothing came of it."""
+        with suppress(OSError):
+            self.folder.rmdir()
 
     def add(self, pair: dict, place: str, fake_target: torch.Tensor, scores: dict) -> None:
         """Note the scores of a picture, and keep it as long as it is among the best or worst."""

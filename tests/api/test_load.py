@@ -6,9 +6,15 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import torch
 from calls import assert_problem, decoded, encoded, noise, translate
 from platforms import posix_only
 from servers import Service, until
+
+from pix2pix_lib.files.weights import bundled_weights
+from pix2pix_lib.generator import UNetGenerator, save_generator
+from service import engine
+from service.problems import Busy
 
 
 @pytest.fixture(scope="module")
@@ -138,19 +144,36 @@ def test_stopping_waits_for_no_slow_client():
         assert seconds < 12  # which is what `make app` waits for
 
 
-def test_ready_means_ready(tmp_path):
-    (tmp_path / "broken.safetensors").write_bytes(b"no weights")
+def test_a_broken_model_is_named_and_the_others_are_served(tmp_path):
+    for name in ("broken", "two words", "earth_sat2map", "._mac"):
+        (tmp_path / f"{name}.safetensors").write_bytes(b"no weights")
+    torch.manual_seed(0)
+    gray = UNetGenerator(in_channels=1, ngf=4, size=64)
+    save_generator(gray, tmp_path / "gray.safetensors", {})
+    save_generator(UNetGenerator(ngf=4, size=64), tmp_path / "mine.safetensors", {})
     service = Service(models_dir=tmp_path)
     service.start()
     try:
         service.wait("/health")  # the port is open before the models are loaded
-        until(lambda: "broken.safetensors" in service.client.get("/ready").text)
-        assert_problem(service.client.get("/ready"), 503)
-        assert_problem(translate(service, encoded(noise())), 503)
-        assert_problem(service.client.get("/v1/models"), 503)
-        assert service.client.get("/health").json() == {"status": "alive"}
+        service.wait("/ready")
+        answer = service.client.get("/ready")
+        ready = answer.json()
+        assert ready["status"] == "degraded"
+        assert ready["failed"] == ["broken", "earth_sat2map", "gray", "two words"]
+        assert ready["models"] == [*bundled_weights(), "mine"]
+        assert str(tmp_path) not in answer.text and str(tmp_path / "broken") in service.log_text()
+        assert translate(service, encoded(noise()), params={"model": "mine"}).status_code == 200
     finally:
         service.stop()
+
+
+def test_without_any_model_it_is_not_ready(tmp_path, monkeypatch):
+    monkeypatch.setattr(engine, "find_models", lambda folder: [("none", tmp_path / "none")])
+    loaded = engine.Engine(tmp_path, queue_size=1)
+    loaded.load()
+    with pytest.raises(Busy, match="No model can be served; the service's log says why") as error:
+        loaded.check_ready()
+    assert str(tmp_path) not in str(error.value) and loaded.failed == ["none"]
 
 
 def test_a_setting_that_cannot_be_used():

@@ -69,7 +69,7 @@ WRONG = {
             "Adam forgets",
         ),
         ("the parts themselves", "part.state_dict()", "part", "`state_dict()`"),
-        ("settings as an object", "trainer.config.model_dump()", "trainer.config", "as a dict"),
+        ("settings as an object", "config.model_dump()", "config", "as a dict"),
     ],
     "update_mean": [
         ("the wrong way round", "1 - decay", "decay", "went to 0.90"),
