@@ -57,7 +57,7 @@ def test_failure_is_status_1_and_one_line(pix2pix, tmp_path):
         ("evaluate --weights {gray} --data {folder}", "for pictures with 1 of the 3"),
         ("evaluate --weights earth_edges --device meta --data {folder}", "'meta' cannot be used"),
         ("translate {folder} -o {folder}/out --weights {gray}", "for pictures with 1 of the 3"),
-        ("translate {picture} -o {folder}/out.gif", "out.gif: no .gif files are written, but"),
+        ("translate {picture} -o {folder}/out.tga", "out.tga: no .tga files are written, but"),
         ("translate {wide} -o {folder}/out.webp", "17000×2, and .webp files have at most 16383"),
     ],
 )
