@@ -162,7 +162,7 @@ def pack(work: Path, names: tuple[str, ...], path: Path) -> None:
     def light(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
         return None if entry.name.endswith(".pt") or entry.size > MOST_BYTES else entry
 
-    with tarfile.open(path, "w") as file:
+    with tarfile.TarFile(path, "w") as file:
         for name in names:
             if (work / name).exists():
                 file.add(work / name, name, filter=light)
