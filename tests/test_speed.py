@@ -7,6 +7,7 @@ import sys
 
 import pytest
 import torch
+import torch._inductor.config
 import train_step as benchmark
 from platforms import posix_only
 from torch import nn
@@ -135,7 +136,7 @@ def test_too_little_memory_is_said_in_one_sentence(six_pairs, tmp_path):
 
 def test_without_a_compiler_compiling_is_refused_in_one_sentence(config, tmp_path, monkeypatch):
     """A step that is compiled: the networks would take longer to get to the same error."""
-    monkeypatch.setenv("CXX", "no-such-compiler")
+    monkeypatch.setattr(torch._inductor.config.cpp, "cxx", (None, "no-such-compiler"))  # from CXX
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled"))
     compiled = torch.compile(lambda trainer, batch: batch["source"] + 1)
     monkeypatch.setattr(training, "train_on", compiled)

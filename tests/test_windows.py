@@ -168,10 +168,7 @@ def test_from_training_to_translation(six_pairs, tmp_path):
         pix2pix("train", "--data", six_pairs, "--out", again, "--workers", 0, *TINY)
         assert len((again / "results.csv").read_text(encoding="utf-8").splitlines()) == 8
         assert cache.exists() and len(list(six_pairs.glob(".cache-*.npy"))) == 2
-    pix2pix("train", "--out", again, "--resume")
-    weights, scores = again / "generator.safetensors", tmp_path / "scores.json"
-    pix2pix("evaluate", "--weights", weights, "--data", six_pairs, "--json", scores, "--card")
-    assert scores.exists()
+    weights = again / "generator.safetensors"
     pix2pix("translate", six_pairs / "val", "-o", tmp_path / "out", "--weights", weights)
     assert len(list((tmp_path / "out").iterdir())) == 2
 
