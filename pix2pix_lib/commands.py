@@ -200,5 +200,7 @@ def tell_precision(device) -> str:
         return gpu_precision(device)
     networks = plain_networks(TrainConfig()).items()
     seconds = time_precisions([find_places(*network) for network in networks])
+    if "bf16" not in seconds:
+        return "fp32: PyTorch has no convolutions in bf16 for this processor"
     ratio = seconds["fp32"] / seconds["bf16"]
     return f"{best_of(seconds)}: bf16 is {ratio:.1f} times as fast as fp32 in the heaviest layers"

@@ -30,7 +30,8 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def kept(tmp_path, monkeypatch):
-    """The file of measurements, empty, in place of the user's own."""
+    """The file of measurements, empty, in place of the user's own; and nothing is known yet."""
+    monkeypatch.setattr(fastest, "KNOWN", {})
     monkeypatch.setattr(fastest, "kept_in", lambda: tmp_path / "cache" / "fastest.json")
     return tmp_path / "cache" / "fastest.json"
 
@@ -188,6 +189,7 @@ def test_auto_follows_the_measurement(race, kept):
     config = TrainConfig(size=64, ngf=4, ndf=4, device="cpu")
     for bf16, expected in ((1, "bf16"), (3, "fp32"), (1.99, "fp32")):  # 2 is fp32's
         kept.unlink(missing_ok=True)
+        fastest.KNOWN.clear()
         race(bf16=bf16)
         assert Trainer(config, 1).precision == expected
         assert Trainer(config.replace(precision="fp32"), 1).precision == "fp32"
@@ -207,6 +209,7 @@ def test_a_race_is_run_once_and_kept(kept, monkeypatch):
     assert fastest.best_of(fastest.measured("which?", contenders)) == "fast"
     once = len(calls)
     assert once >= fastest.ROUNDS
+    fastest.KNOWN.clear()  # as in another process
     assert fastest.measured("which?", contenders)["slow"] >= 0.002 and len(calls) == once
     ((machine, answers),) = json.loads(kept.read_text(encoding="utf-8")).items()
     assert machine == fastest.this_machine() and answers["which?"].keys() == contenders.keys()
@@ -234,7 +237,38 @@ def test_a_resumed_run_keeps_its_precision_and_says_so(config, race, kept, monke
     race(bf16=1)
     fit(config.replace(epochs=1))
     kept.unlink()
+    fastest.KNOWN.clear()
     race(bf16=3)
     monkeypatch.setattr(device, "processor_name", lambda: "another processor")
     with pytest.warns(UserWarning, match="began on another device, .*: it goes on in bf16"):
         fit(config.replace(epochs=1), resume=True)
+
+
+def test_a_resumed_run_goes_on_with_the_layers_that_it_began_with(config, race, kept):
+    """Wherever the measurements have gone since, and whatever they would be now."""
+    config = config.replace(epochs=1, ngf=32, precision="fp32")
+    race(SmallPlaneConv2d=1)
+    fit(config)
+    kept.unlink()
+    fastest.KNOWN.clear()
+    race(SmallPlaneConv2d=3)
+    fit(config, resume=True)
+    assert not kept.exists()
+    kinds = [type(layer) for layer in Trainer(config, 1).generator.modules()]
+    assert SmallPlaneConv2d in kinds and SmallPlaneConvTranspose2d not in kinds
+
+
+def test_without_convolutions_in_bfloat16_there_is_no_race_for_it(kept, monkeypatch):
+    """On older processors PyTorch would take minutes for it."""
+    monkeypatch.setattr(fitting, "has_bf16_kernels", lambda: False)
+    monkeypatch.setattr(fastest, "race", lambda contenders: dict.fromkeys(contenders, 1.0))
+    config = TrainConfig(size=64, ngf=4, ndf=4, device="cpu")
+    assert Trainer(config, 1).precision == "fp32"
+    assert [*fastest.KNOWN[fastest.this_machine()].values()] == [{"fp32": 1.0}]
+
+
+def test_whoever_is_hopelessly_slow_runs_once(kept):
+    calls = []
+    contenders = {"fast": lambda: time.sleep(0.001), "slow": lambda: calls.append(time.sleep(0.05))}
+    seconds = fastest.measured("which?", contenders)
+    assert len(calls) == 1 and seconds["slow"] >= 0.05 > seconds["fast"]

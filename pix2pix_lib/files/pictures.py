@@ -200,7 +200,7 @@ def to_screen(picture: Image.Image, profile: bytes) -> Image.Image | None:
             return None
         screen = ImageCms.createProfile("sRGB")
         converted = ImageCms.profileToProfile(picture, own, screen, outputMode="RGB")
-    except (KeyError, OSError, ImageCms.PyCMSError):
+    except (KeyError, OSError, ValueError, ImageCms.PyCMSError):
         return None
     grey = mode != "CMYK" and len({channel.tobytes() for channel in picture.split()}) == 1
     return converted.convert("L").convert("RGB") if grey else converted

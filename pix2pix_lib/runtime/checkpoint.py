@@ -16,6 +16,8 @@ from .. import Pix2PixError
 from ..files.pairs import find_pairs
 from ..files.sets import find
 from .config import TrainConfig, read_config
+from .failures import is_out_of_memory
+from .fastest import bring_along
 
 VERSION = 1  # of what a checkpoint holds
 PARTS = {"step": int, "config": dict, "random": torch.Tensor} | dict.fromkeys(
@@ -107,7 +109,7 @@ def check_free(folder: Path) -> None:
     """Refuse a folder with anything in it that could be lost; hidden files do not count."""
     names = {path.name for path in folder.glob("[!.]*")}
     begun = names <= FIRST_FILES and not any((folder / "samples").glob("*"))
-    if names and not (begun and is_run(folder)):
+    if names and not (begun and (names <= {"samples", "tensorboard"} or is_run(folder))):
         raise Pix2PixError(
             f"{folder} holds other files ({min(names - FIRST_FILES or names)}) and no run to carry "
             "on with: choose another --out."
@@ -115,13 +117,13 @@ def check_free(folder: Path) -> None:
 
 
 def is_run(folder: Path) -> bool:
-    """Whether log and settings in a folder are such as a run writes: with every setting."""
+    """Whether log and settings in a folder are such as a run writes, with its folder's name."""
     try:
         settings = read_config(folder / "config.toml")
         log = (folder / "results.csv").read_text(encoding="utf-8")
     except (Pix2PixError, OSError, UnicodeDecodeError):
         return False
-    return settings.keys() == TrainConfig.model_fields.keys() and log.startswith("step,")
+    return "out" in settings and log.startswith("step,")
 
 
 def read_checkpoint(path: Path) -> dict:
@@ -135,7 +137,7 @@ def read_checkpoint(path: Path) -> dict:
     except (OSError, MemoryError):
         raise
     except Exception as error:  # whatever the bytes make torch.load stumble over
-        if "can't allocate memory" in str(error):
+        if is_out_of_memory(error):
             raise
         reason = (str(error).strip() or "it ends too early").splitlines()[0].split(". ")[0]
         weights = path.with_name("generator.safetensors")
@@ -165,6 +167,7 @@ def go_on(config: TrainConfig, state: dict) -> tuple[TrainConfig, dict]:
     More epochs are no other run: the schedule of the learning rate is stretched over all of them.
     """
     folder, begun = config.out, TrainConfig().model_dump() | state["config"]  # older ones know less
+    bring_along(state.get("measured", {}))
     if config.precision == "auto":
         config = config.replace(precision=begun["precision"])
     free = FREE_TO_CHANGE | ({"data"} if "pairs" in state else set())  # those are compared instead
@@ -193,7 +196,9 @@ def training_files(config: TrainConfig) -> dict:
     It is the same wherever they lie.
     """
     pairs = find_pairs(find(config.data), "train")
-    files = [[file.name, file.stat().st_size] for pair in pairs for file in pair]
+    # A link that leads nowhere is told of where it is read.
+    stat = {file: file.stat() if file.exists() else file.lstat() for pair in pairs for file in pair}
+    files = [[file.name, stat[file].st_size] for file in stat]
     return {"count": len(pairs), "sha256": hashlib.sha256(json.dumps(files).encode()).hexdigest()}
 
 

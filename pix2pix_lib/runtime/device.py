@@ -49,9 +49,12 @@ def processor_name() -> str:
         return subprocess.run(asked, capture_output=True, text=True).stdout.strip()
     if sys.platform != "linux":
         return platform.processor()
-    first = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\n\n")[0]
+    try:
+        first = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\n\n")[0]
+    except OSError:
+        return f"{platform.machine()} CPU"
     facts = dict(re.findall(r"^(.*?)\s*: (.*)$", first, re.MULTILINE))
-    if "model name" in facts:
+    if facts.keys() >= {"model name", "cpu family", "model"}:
         return f"{facts['model name']} ({facts['cpu family']}/{facts['model']})"
     return f"{platform.machine()} CPU (part {facts.get('CPU part', 'unknown')})"
 

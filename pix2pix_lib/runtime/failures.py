@@ -27,10 +27,15 @@ def explained(config: TrainConfig) -> Iterator[None]:
         raise
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether memory was missing; each system's PyTorch has words of its own for it."""
+    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
+
+
 def explain(error: RuntimeError, config: TrainConfig) -> str | None:
     """What broke, for want of memory, a process or a compiler; None where it is something else."""
     text = str(error)
-    if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in text:
+    if is_out_of_memory(error):
         return (
             f"Out of memory: a batch of {config.batch_size} at {config.size}×{config.size} with "
             f"ngf {config.ngf} is too much for this device. Turn down --batch-size first, then "

@@ -74,15 +74,29 @@ def forward_and_back(places: list[Place], precision: str) -> Callable[[], None]:
     return run
 
 
+def has_bf16_kernels() -> bool:
+    """Whether PyTorch has convolutions in bfloat16 for this processor.
+
+    Else it takes a loop that is tens of times slower, which is not worth a measurement.
+    """
+    if not torch.backends.mkldnn.is_available():
+        return False
+    return torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
 def time_precisions(networks: list[list[Place]]) -> dict[str, float]:
-    """Seconds that the heaviest layers, one of each network, take by precision, on one picture."""
+    """Seconds that the heaviest layers, one of each network, take by precision, on one picture.
+
+    "bf16" is missing where there are no convolutions for it.
+    """
     convolutions = (
         [place for place in places if not isinstance(place.layer, nn.InstanceNorm2d)]
         for places in networks
     )
     heaviest = [max(each, key=Place.multiplications).of_few(1) for each in convolutions]
     question = f"precision: {'; '.join(map(str, heaviest))}"
-    return measured(question, {name: forward_and_back(heaviest, name) for name in ("fp32", "bf16")})
+    names = ("fp32", "bf16") if has_bf16_kernels() else ("fp32",)
+    return measured(question, {name: forward_and_back(heaviest, name) for name in names})
 
 
 def fit_layers(network: nn.Module, places: list[Place], precision: str) -> None:

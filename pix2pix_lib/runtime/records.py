@@ -71,7 +71,7 @@ def timed(folder: Path) -> Iterator[None]:
     steps_before, clock = trained_steps(folder), time.process_time()
     yield
     steps = trained_steps(folder)
-    seconds = (time.process_time() - clock) * steps / (steps - steps_before)
+    seconds = (time.process_time() - clock) * steps / max(steps - steps_before, 1)
     write_json(folder / "time.json", {"steps": steps, "processor_seconds": round(seconds)})
     (folder / "checkpoint.pt").unlink()  # there is nothing left to carry on with
 

@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 from .. import Pix2PixError
 from ..files.weights import read_weights, write_weights
 from ..files.whole import whole_file
+from . import fastest
 from .checkpoint import training_files, write_checkpoint
 from .config import TrainConfig
 from .curves import numbers
@@ -48,8 +49,9 @@ class Run:
             self.begin(checkpoint["step"] if checkpoint else 0)
             if checkpoint and checkpoint.get("device") not in (None, self.card["device"]):
                 warnings.warn(
-                    f"This run began on another device, {checkpoint['device']}: it goes on in "
-                    f"{precision}, as it began. `pix2pix doctor` says what is fast here.",
+                    f"This run began on another device, or with other threads "
+                    f"({checkpoint['device']}): it goes on in {precision}, as it began. `pix2pix "
+                    "doctor` says what is fast here.",
                     stacklevel=2,
                 )
 
@@ -104,7 +106,7 @@ class Run:
         try:
             with whole_file(self.folder / "checkpoint.pt") as partial:
                 known = {"device": self.card["device"], "pairs": self.files}
-                write_checkpoint(state | known, partial)
+                write_checkpoint(state | known | {"measured": fastest.KNOWN}, partial)
             self.write_generator(generator, step)
         except (Pix2PixError, RuntimeError) as error:
             if isinstance(error, RuntimeError) and explain(error, self.config):

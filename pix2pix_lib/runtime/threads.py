@@ -10,7 +10,7 @@ QUOTA = Path("/sys/fs/cgroup/cpu.max")
 # twentieth of a millisecond or so, Intel's and LLVM's count milliseconds.
 PATIENCE = {"GOMP_SPINCOUNT": "10000", "KMP_BLOCKTIME": "1"}
 NONE = {"OMP_WAIT_POLICY": "PASSIVE"}  # asleep at once
-CROWDED = 0.5  # programs at a time, on average, that want a core
+CROWDED = 0.25  # programs at a time for each core of the machine, on average
 
 
 def usable_cores() -> int:
@@ -27,8 +27,19 @@ def usable_cores() -> int:
 
 
 def load() -> float:
-    """How many programs at a time wanted a core over the last minute; 0 where nobody counts."""
-    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0  # as on Windows
+    """How many programs at a time wanted a core over the last minute; 0 where nobody counts.
+
+    Of the whole machine, also in a container; one's own last command is among them.
+    """
+    try:
+        return os.getloadavg()[0]
+    except (AttributeError, OSError):  # Windows has none
+        return 0.0
+
+
+def is_crowded() -> bool:
+    """Whether other programs keep the machine's cores busy."""
+    return load() >= CROWDED * (os.cpu_count() or 1)
 
 
 def share_the_cores() -> None:
@@ -40,7 +51,7 @@ def share_the_cores() -> None:
     is set already stays.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
-        for name, value in (NONE if load() >= CROWDED else PATIENCE).items():
+        for name, value in (NONE if is_crowded() else PATIENCE).items():
             os.environ.setdefault(name, value)
     cores = usable_cores()
     if cores < (os.cpu_count() or 1):  # else PyTorch counts better: one for each physical core
@@ -49,9 +60,9 @@ def share_the_cores() -> None:
 
 def crowd() -> str | None:
     """A sentence where other programs keep cores busy."""
-    if load() < CROWDED:
+    if not is_crowded():
         return None
     return (
-        f"crowded: over the last minute {load():.1f} programs at a time wanted one of "
-        f"{usable_cores()} cores; what is measured now is uncertain, and a training is slower"
+        f"crowded: over the last minute {load():.1f} programs at a time wanted one of this "
+        f"machine's {os.cpu_count()} cores; a training is slower, and what is measured uncertain"
     )
