@@ -181,6 +181,9 @@ def build_parser(for_training: bool) -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns its status, with one line of plain words on stderr if not 0."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    for name in ("stdout", "stderr"):  # closed, as by some schedulers
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 (to the end)
     try:
         share_the_cores()
         parsed = build_parser(for_training="train" in arguments).parse_args(arguments)

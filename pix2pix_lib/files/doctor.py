@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 
 from .. import Pix2PixError
 from .pairs import find_pairs, folders_of
-from .pictures import SizesDiffer, has_deep_colours, pictures_in, read_alike, unread_in
+from .pictures import SizesDiffer, has_deep_colours, named, pictures_in, read_alike, unread_in
 
 SPLITS = {  # what it is when one has no pictures, and what they would be for
     "train": ("error", "which holds the training pairs"),
@@ -117,7 +117,7 @@ def looks_swapped(features: np.ndarray) -> np.ndarray:
 
 def format_warnings(path: Path) -> Iterator[str]:
     """What is unusual about the format of a picture file, by its header; all of it is read well."""
-    with Image.open(path) as picture:
+    with named(path), Image.open(path) as picture:
         if picture.mode[0] in "IF" or has_deep_colours(picture):
             yield "more than 8 bits a channel, will be scaled"
         if picture.has_transparency_data:

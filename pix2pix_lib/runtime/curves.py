@@ -50,7 +50,7 @@ def read_log(run: str | Path) -> Curves:
     path = Path(run)
     path = path / "results.csv" if path.is_dir() else path
     try:
-        with open(path, newline="", encoding="utf-8") as file:
+        with open(path, newline="", encoding="utf-8-sig") as file:  # Excel marks it
             reader = csv.DictReader(file)
             rows = [row for row in map(numbers, reader) if row]
             missing = {"step", *LOSSES} - set(reader.fieldnames or ())

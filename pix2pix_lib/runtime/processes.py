@@ -19,7 +19,7 @@ class Processes:
     """
 
     def __init__(self, config: TrainConfig):
-        several = int(os.environ.get("WORLD_SIZE", 1)) > 1
+        several = int(os.environ.get("WORLD_SIZE") or 1) > 1
         self.accelerator = start_accelerator(config.device) if several else None
         self.count = self.accelerator.num_processes if several else 1
         self.rank = self.accelerator.process_index if several else 0

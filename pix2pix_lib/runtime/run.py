@@ -148,7 +148,7 @@ class Run:
 
 def rows_until(step: int, log: Path) -> list[list[str]]:
     """The whole rows of a log up to a step; what an older version did not log is nan."""
-    with open(log, newline="", encoding="utf-8", errors="replace") as file:
+    with open(log, newline="", encoding="utf-8-sig", errors="replace") as file:  # Excel marks it
         rows = list(csv.DictReader(line.replace("\0", "") for line in file))  # of a power cut
     kept = [row for row in rows if numbers(row) and int(row["step"]) <= step]
     return [[row["step"], *(row.get(name, "nan") for name in LOSSES)] for row in kept]
