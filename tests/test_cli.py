@@ -4,10 +4,13 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
 from PIL import Image
+from platforms import posix_only
 
 from pix2pix_lib import __version__, commands
 from pix2pix_lib.cli import main
@@ -159,3 +162,12 @@ def test_train_evaluate_translate(pix2pix, six_pairs, tmp_path):
     translated = pix2pix("translate", picture, "-o", tmp_path / "out", "--weights", weights)
     assert translated.returncode == 0, translated.stderr
     assert len(list((tmp_path / "out").iterdir())) == 1
+
+
+@posix_only
+def test_closed_streams_stop_no_command(six_pairs, tmp_path):
+    """As some schedulers start a program; a progress bar has nowhere to go then."""
+    command = [sys.executable, "-m", "pix2pix_lib", "translate"]
+    command += [str(six_pairs / "val"), "-o", str(tmp_path / "out")]
+    done = subprocess.run(["sh", "-c", 'exec "$@" >&- 2>&-', "sh", *command], timeout=120)
+    assert done.returncode == 0 and len(list((tmp_path / "out").iterdir())) == 2

@@ -256,3 +256,13 @@ class TestFigure:
 def test_every_loss_that_is_read_is_logged():
     header = (SICK / "healthy" / "results.csv").read_text(encoding="utf-8").splitlines()[0]
     assert header == ",".join(["step", *LOSSES, "d_accuracy"])
+
+
+def test_a_log_that_excel_has_saved_is_read(tmp_path):
+    """It puts a mark before the first name of a column."""
+    log = (SICK / "healthy" / "results.csv").read_text(encoding="utf-8")
+    (tmp_path / "results.csv").write_text(log, encoding="utf-8-sig")
+    assert rows_until(10**9, tmp_path / "results.csv") == rows_until(
+        10**9, SICK / "healthy" / "results.csv"
+    )
+    assert main(["doctor", str(tmp_path)]) == main(["doctor", str(SICK / "healthy")]) == 0
